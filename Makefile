@@ -1,0 +1,60 @@
+# One command a task, each working on a fresh clone. The environment is .venv at the root of the repository.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+
+MODEL_VERSION ?= v2
+BASELINE_VERSION ?= v1
+WORKERS ?= 2
+
+.PHONY: validate test lint types imports bench train coverage clean help
+
+help:
+	@echo "make validate [MODEL_VERSION=v2 BASELINE_VERSION=v1]  run the example suites, JUnit in llmval-out/junit.xml"
+	@echo "make test                                             run the tests of the plugin"
+	@echo "make lint                                             linter, types, direction of imports"
+	@echo "make bench                                            measure speed, side by side"
+	@echo "make train OUT=folder                                 train the example models anew"
+	@echo "make coverage                                         tests with branch coverage"
+
+# The example suites need torch, transformers and rouge-score; torch comes first and alone, in its CPU build.
+$(VENV)/suites: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(shell grep "^torch==" constraints.txt)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[transformers,text]'
+	touch $@
+
+$(VENV)/dev: $(VENV)/suites
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+validate: $(VENV)/suites
+	$(BIN)/python -m pytest example_suites -n $(WORKERS) \
+		--model-version $(MODEL_VERSION) --baseline-version $(BASELINE_VERSION) --junitxml=llmval-out/junit.xml $(ARGS)
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev
+	$(BIN)/python benchmarks/speed.py $(ARGS)
+
+train: $(VENV)/suites
+	$(BIN)/python example_suites/training/train.py --out $(or $(OUT),$(error name a folder: make train OUT=folder))
+
+coverage: $(VENV)/dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine
+	$(BIN)/coverage report
+
+clean:
+	rm -rf $(VENV) .llmval llmval-out
