@@ -1,0 +1,1 @@
+"""Stage 1: what is asked, and what is expected."""
