@@ -1,0 +1,107 @@
+"""The model as this engine uses it: token ids and a mask in, logits out."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+from pytest_llmval.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+"""What configurations call the context length; most map their own name to the first."""
+
+
+class Network:
+    """A causal language model, and what its architecture allows us to skip."""
+
+    context_length: int | None
+    """Most positions the model was built for; None when it does not say."""
+    vocabulary: int
+    """Logits a position."""
+    resumable: bool
+    """Whether several tokens at once may follow a filled cache (not so for recurrent states)."""
+    gap_room: float
+    """Columns up to which padding may stand between a shared prefix and the rest of a row."""
+
+    def __init__(self, model: Any) -> None:
+        """Look at the model's forward signature and cache, once.
+
+        Raises:
+            SettingsError: If the model keeps no key-value cache.
+        """
+        self.model = model
+        self.device: torch.device = model.device
+        accepted = inspect.signature(model.forward).parameters
+        if "past_key_values" not in accepted:
+            msg = (
+                f"{type(model).__name__} has no key-value cache; the transformers server supports models that have one"
+            )
+            raise SettingsError(msg)
+        self._takes_positions = "position_ids" in accepted
+        self._takes_keep = "logits_to_keep" in accepted
+        config = model.config.get_text_config(decoder=True)
+        self.context_length = next(filter(None, (getattr(config, name, None) for name in CONTEXT_NAMES)), None)
+        self.vocabulary = config.vocab_size
+        self._learn_cache()
+
+    def _learn_cache(self) -> None:
+        layers = self.new_cache().layers
+        windows = [layer.sliding_window for layer in layers if type(layer) is DynamicSlidingWindowLayer]
+        # GPT-Neo masks with a window that its cache does not know.
+        windows += filter(None, [getattr(self.model.config, "window_size", None)])
+        self.resumable = all(type(layer) in {DynamicLayer, DynamicSlidingWindowLayer} for layer in layers)
+        # Windows and ALiBi count columns, so a gap would put tokens too far apart; rotary and learned
+        # positions are told where a token stands.
+        sound = self.resumable and self._takes_positions
+        self.gap_room = min(windows, default=math.inf) if sound else 0
+
+    def new_cache(self) -> Any:
+        """An empty key-value cache of the kind this model needs."""
+        return DynamicCache(config=self.model.config)
+
+    def logits(self, ids: torch.Tensor, mask: torch.Tensor, cache: Any = None, keep: int = 0) -> torch.Tensor:
+        """Logits of the last `keep` columns, of all when 0, in the model's dtype.
+
+        Args:
+            ids: Token ids, `[rows, columns]`.
+            mask: 1 where there is a token, 0 for padding, `[rows, cached + columns]`.
+            cache: Filled cache that these columns follow and are added to.
+            keep: Columns that get a language-model head.
+
+        Returns:
+            `[rows, keep, vocabulary]`.
+        """
+        options: dict[str, Any] = {"logits_to_keep": keep} if self._takes_keep else {}
+        if self._takes_positions:
+            options["position_ids"] = _positions(mask)[:, -ids.shape[1] :]
+        output = self.model(
+            input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=cache is not None, **options
+        )
+        return output.logits[:, -keep:]  # type: ignore[no-any-return]
+
+    def padded(self, rows: Sequence[Sequence[int]], side: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids and mask of rows brought to one width, each `[rows, longest]`; padding on `side`."""
+        longest = max(len(row) for row in rows)
+        gaps = [[0] * (longest - len(row)) for row in rows]
+        ones = [[1] * len(row) for row in rows]
+        # The id under padding is never attended to, so 0 serves for models without a padding token.
+        if side == "left":
+            ids = [gap + list(row) for gap, row in zip(gaps, rows, strict=True)]
+            mask = [gap + one for gap, one in zip(gaps, ones, strict=True)]
+        else:
+            ids = [list(row) + gap for gap, row in zip(gaps, rows, strict=True)]
+            mask = [one + gap for gap, one in zip(gaps, ones, strict=True)]
+        return torch.tensor(ids, device=self.device), torch.tensor(mask, device=self.device)
+
+
+def _positions(mask: torch.Tensor) -> torch.Tensor:
+    """Position of each token among the tokens of its row; padding is not counted."""
+    return (mask.cumsum(-1) - 1).clamp(min=0)
