@@ -1,0 +1,78 @@
+"""Files that are whole or absent, and readable by their owner only."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pytest_llmval.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def json_line(value: object) -> str:
+    """A value as one line of JSON, readable where it can be; a lone surrogate, which UTF-8 lacks, is escaped."""
+    line = json.dumps(value, ensure_ascii=False)
+    return line if line.isascii() or _is_unicode(line) else json.dumps(value)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, for the owner only."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old or the new one, never half of it, also after a crash.
+
+    Raises:
+        StoreError: If it cannot be written, with the system's reason; nothing is left behind.
+    """
+    with _reported(path):
+        make_folder(path.parent)
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        try:
+            _write(part, text.encode(), os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file that one process writes, and make sure it is on disk.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    with _reported(path):
+        make_folder(path.parent)
+        _write(path, (line + "\n").encode(), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+
+
+def _write(path: Path, content: bytes, flags: int) -> None:
+    descriptor = os.open(path, flags, 0o600)
+    with open(descriptor, "wb") as stream:  # noqa: PTH123 - from a descriptor, which carries the mode
+        stream.write(content)
+        stream.flush()
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        msg = f"the record store cannot write {path}: {error.strerror or error}; choose another with --llmval-store"
+        raise StoreError(msg) from error

@@ -1,0 +1,116 @@
+"""Fingerprint: the digest of all that makes a model version answer as it does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmval.case_sets.case import content_hash
+from pytest_llmval.records.environment import library_versions, resolve_device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmval.settings import ModelSettings
+
+ENGINE = 1
+"""Raised whenever the engine computes other numbers than before, so that old records are not taken for new ones."""
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt", "spiece.model")
+TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")
+CONFIG_FILES = ("config.json", "generation_config.json", "adapter_config.json")
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".gguf", ".pt", ".pth")
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a model version is, part by part."""
+
+    parts: dict[str, Any]
+    is_local: bool
+    """Whether every byte of the model was hashed, so that a later run may take over its responses."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all parts."""
+        return content_hash(self.parts)
+
+
+def fingerprint(model: ModelSettings, cache: Path) -> Fingerprint:
+    """The fingerprint of a version, without loading it.
+
+    Args:
+        model: The version.
+        cache: Folder in which hashes of large files are remembered by path, size and time of change.
+    """
+    parts: dict[str, Any] = {"server": model.server, "engine": ENGINE}
+    if model.server == "scripted":
+        return Fingerprint(parts | {"answers": _hash_file(Path(model.answers or ""), cache)}, is_local=True)
+    parts |= _loading_parts(model)
+    if model.folder is None:
+        return Fingerprint(parts | {"model": model.model, "revision": model.revision}, is_local=False)
+    parts |= _folder_parts(model.folder, cache)
+    if model.adapter:
+        parts["adapter"] = _folder_parts(Path(model.adapter), cache)
+    return Fingerprint(parts, is_local=True)
+
+
+def _loading_parts(model: ModelSettings) -> dict[str, Any]:
+    """How it is loaded, and by what: each may change the last bits of an answer."""
+    return {
+        "dtype": model.dtype,
+        "quantization": model.quantization,
+        "device": resolve_device(model.device),
+        "threads": model.threads,
+        "libraries": library_versions(("torch", "transformers", "tokenizers")),
+    }
+
+
+def _folder_parts(folder: Path, cache: Path) -> dict[str, str]:
+    return {
+        "weights": _hash_files(_weights(folder), cache),
+        "config": _hash_files(_present(folder, CONFIG_FILES), cache),
+        "tokenizer": _hash_files(_present(folder, TOKENIZER_FILES), cache),
+        "template": _hash_files(_present(folder, TEMPLATE_FILES), cache),
+    }
+
+
+def _weights(folder: Path) -> Iterator[Path]:
+    yield from sorted(each for each in folder.iterdir() if each.suffix in WEIGHT_SUFFIXES)
+
+
+def _present(folder: Path, names: tuple[str, ...]) -> Iterator[Path]:
+    yield from (folder / name for name in names if (folder / name).is_file())
+
+
+def _hash_files(paths: Iterator[Path], cache: Path) -> str:
+    return content_hash([[path.name, _hash_file(path, cache)] for path in paths])
+
+
+def _hash_file(path: Path, cache: Path) -> str:
+    """SHA-256 of a file; one that did not change since is not read again."""
+    stat = path.stat()
+    state = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+    if stat.st_size < CHUNK:
+        return _read_and_hash(path)
+    note = cache / f"{content_hash(state)}.json"
+    try:
+        return str(json.loads(note.read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, KeyError):
+        digest = _read_and_hash(path)
+        _remember(note, digest)
+        return digest
+
+
+def _remember(note: Path, digest: str) -> None:
+    from pytest_llmval.records.files import replace_file
+
+    replace_file(note, json.dumps({"sha256": digest}))
+
+
+def _read_and_hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
