@@ -1,0 +1,1 @@
+"""Stage 4: how good an answer is."""

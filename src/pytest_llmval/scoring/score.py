@@ -1,0 +1,147 @@
+"""Scores: one number a case with its unit and direction, or `Unscored` with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["binary", "graded", "unbounded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """There is no number for this case, and why."""
+
+    reason: str
+    failed: bool = False
+    """True when the model gave no answer at all, which counts against a candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a score was measured on. Two scores are comparable when their bases are equal."""
+
+    dataset: str = ""
+    """Name and content hash of the case set."""
+    prompt: str = ""
+    """Hash of the prompt template, system text and examples."""
+    decoding: str = ""
+    """The decoding parameters, spelt out."""
+    metric: str = ""
+    """Name and parameters of the metric."""
+    batching: str = ""
+    """How requests were cut into batches."""
+
+    def differences(self, other: Basis) -> dict[str, tuple[str, str]]:
+        """The fields that differ, each with this and the other's value."""
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in self.__slots__}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseNote:
+    """What a reader of a report needs to understand one score."""
+
+    prompt: str = ""
+    expected: str = ""
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A metric over a case set.
+
+    >>> Scores("accuracy", ids=("a", "b"), values=(1.0, 0.0), kind="binary").mean
+    0.5
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    """Case ids, in file order."""
+    values: tuple[float | Unscored, ...]
+    """One entry a case: trials are averaged already."""
+    unit: str = ""
+    """For output, for example `nats/token`; empty for a share or a score without unit."""
+    higher_is_better: bool = True
+    bounds: tuple[float, float] | None = (0.0, 1.0)
+    """Lowest and highest possible value; None when there is none."""
+    kind: Kind = "graded"
+    """Selects the interval: `binary` (0 or 1 each), `graded` (within bounds), `unbounded`."""
+    clusters: tuple[str, ...] | None = None
+    """Cluster of each case when the cases are not independent."""
+    must_pass: tuple[bool, ...] | None = None
+    """Cases that may not break whatever the averages say."""
+    trials: int = 1
+    """Trials averaged into each value; more than one makes a binary metric graded."""
+    basis: Basis | None = None
+    """What was measured; None for scores made by hand, which are compared by ids alone."""
+    notes: tuple[CaseNote, ...] | None = None
+    """Prompt, expectation and answer of each case, for reports."""
+    version: str = ""
+    """Model version that gave the answers."""
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths, repeated ids and values outside the bounds."""
+        _check_columns(self)
+        _check_values(self)
+
+    @property
+    def measured(self) -> tuple[float, ...]:
+        """The values of the cases that have one."""
+        return tuple(value for value in self.values if not isinstance(value, Unscored))
+
+    @property
+    def mean(self) -> float:
+        """Mean over the cases that have a value.
+
+        Raises:
+            ValueError: If no case has one.
+        """
+        if not self.measured:
+            msg = f"{self.name}: no case has a score"
+            raise ValueError(msg)
+        return sum(self.measured) / len(self.measured)
+
+    @property
+    def worst(self) -> float | None:
+        """The worst possible value, None when the metric has no bounds."""
+        if self.bounds is None:
+            return None
+        return self.bounds[0] if self.higher_is_better else self.bounds[1]
+
+
+def _check_columns(scores: Scores) -> None:
+    for name in ("values", "clusters", "must_pass", "notes"):
+        column = getattr(scores, name)
+        if column is not None and len(column) != len(scores.ids):
+            msg = f"{scores.name}: {len(scores.ids)} ids but {len(column)} {name}"
+            raise ValueError(msg)
+    if len(set(scores.ids)) != len(scores.ids):
+        repeated = next(each for each in scores.ids if scores.ids.count(each) > 1)
+        msg = f"{scores.name}: case id {repeated!r} occurs more than once"
+        raise ValueError(msg)
+
+
+def _check_values(scores: Scores) -> None:
+    if scores.kind not in ("binary", "graded", "unbounded"):
+        msg = f"{scores.name}: kind={scores.kind!r}; expected 'binary', 'graded' or 'unbounded'"
+        raise ValueError(msg)
+    if scores.kind != "unbounded" and scores.bounds is None:
+        msg = f"{scores.name}: kind {scores.kind!r} needs bounds; without any the kind is 'unbounded'"
+        raise ValueError(msg)
+    for case_id, value in zip(scores.ids, scores.values, strict=True):
+        if not isinstance(value, Unscored):
+            _check_value(scores, case_id, value)
+
+
+def _check_value(scores: Scores, case_id: str, value: float) -> None:
+    if value != value:  # noqa: PLR0124 - the test for NaN
+        msg = f"{scores.name}: case {case_id!r} has the value NaN; give Unscored(reason) instead"
+        raise ValueError(msg)
+    if scores.bounds is not None and not scores.bounds[0] <= value <= scores.bounds[1]:
+        low, high = scores.bounds
+        msg = f"{scores.name}: case {case_id!r} has the value {value!r}, outside its bounds [{low}, {high}]"
+        raise ValueError(msg)
+    if scores.kind == "binary" and scores.trials == 1 and value not in scores.bounds:  # type: ignore[operator]
+        msg = f"{scores.name}: case {case_id!r} has the value {value!r}; a binary score is one of {scores.bounds}"
+        raise ValueError(msg)

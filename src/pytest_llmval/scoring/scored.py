@@ -1,0 +1,155 @@
+"""`scored()`: a function of a case and a response becomes a metric over a response set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_llmval.case_sets.message import as_text
+from pytest_llmval.scoring.score import Basis, CaseNote, Kind, Scores, Unscored
+
+if TYPE_CHECKING:
+    from pytest_llmval.case_sets.case import Case
+    from pytest_llmval.records.response_set import ResponseSet
+    from pytest_llmval.servers.exchange import Response
+
+Value = float | bool | Unscored
+ScoringFunction = Callable[["Case", "Response"], Value]
+Metric = Callable[["Iterable[Response]"], Scores]
+
+
+def scored(
+    name: str,
+    function: ScoringFunction,
+    *,
+    unit: str = "",
+    higher_is_better: bool = True,
+    bounds: tuple[float, float] | None = (0.0, 1.0),
+    kind: Kind | None = None,
+) -> Metric:
+    """A metric from a function of one case and one response.
+
+    The function is called once a trial; a case's value is the mean over its trials. It is not called for a response
+    with an error, which stays `Unscored` and counts against a candidate.
+
+    Args:
+        name: Name in reports.
+        function: Gives a number, a bool, or `Unscored(reason)`.
+        unit: For output, for example `words`.
+        higher_is_better: Direction.
+        bounds: Lowest and highest possible value; None when there is none.
+        kind: `binary`, `graded` or `unbounded`; by default `graded`, or `unbounded` without bounds.
+
+    Returns:
+        A function from responses to `Scores`.
+
+    >>> words = scored("words", lambda case, response: len(response.text.split()), bounds=None, unit="words")
+    """
+    empty = empty_scores(name, unit=unit, higher_is_better=higher_is_better, bounds=bounds, kind=kind)
+
+    def metric(responses: Iterable[Response]) -> Scores:
+        return score_responses(responses, function, empty)
+
+    metric.__name__ = name
+    metric.__doc__ = f"{name} of each response."
+    return metric
+
+
+def empty_scores(
+    name: str,
+    *,
+    unit: str = "",
+    higher_is_better: bool = True,
+    bounds: tuple[float, float] | None = (0.0, 1.0),
+    kind: Kind | None = None,
+) -> Scores:
+    """A metric's description, to be filled with cases; a wrong one is refused here and not at the first response."""
+    return Scores(
+        name,
+        ids=(),
+        values=(),
+        unit=unit,
+        higher_is_better=higher_is_better,
+        bounds=bounds,
+        kind=kind or ("unbounded" if bounds is None else "graded"),
+    )
+
+
+def score_responses(responses: Iterable[Response], function: ScoringFunction, metric: Scores) -> Scores:
+    """The metric over a response set, or over any responses that have their case.
+
+    Raises:
+        ValueError: If a response has no case, or the function gives something that is no number.
+    """
+    answered = responses if isinstance(responses, Sequence) else list(responses)
+    members = [(_case_of(response), response) for response in answered]
+    clusters = tuple(case.cluster or case.id for case, _ in members)
+    return replace(
+        metric,
+        ids=tuple(case.id for case, _ in members),
+        values=tuple(_case_value(metric.name, function, case, response) for case, response in members),
+        clusters=clusters if any(case.cluster for case, _ in members) else None,
+        must_pass=tuple(case.must_pass for case, _ in members),
+        trials=max((len(response.trials) or 1 for _, response in members), default=1),
+        basis=_basis(answered, metric),
+        notes=tuple(_note(case, response) for case, response in members),
+        version=getattr(answered, "version", ""),
+    )
+
+
+def _case_of(response: Response) -> Case:
+    if response.case is None:
+        msg = "this response belongs to no case; score the fixtures `responses` and `baseline_responses`"
+        raise ValueError(msg)
+    return response.case
+
+
+def _case_value(name: str, function: ScoringFunction, case: Case, response: Response) -> float | Unscored:
+    """Mean over the trials. One trial without a number leaves the case without one."""
+    values = [_trial_value(name, function, case, trial) for trial in response.trials or (response,)]
+    without = [value for value in values if isinstance(value, Unscored)]
+    if without:
+        return min(without, key=lambda unscored: not unscored.failed)
+    return sum(float(value) for value in values if not isinstance(value, Unscored)) / len(values)
+
+
+def _trial_value(name: str, function: ScoringFunction, case: Case, response: Response) -> float | Unscored:
+    if response.error is not None:
+        return Unscored(response.error, failed=True)
+    value = function(case, response)
+    if isinstance(value, Unscored):
+        return value
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        msg = f"{name}: case {case.id!r} was scored {value!r}; expected a number, a bool or Unscored(reason)"
+        raise ValueError(msg) from error
+
+
+def _basis(responses: Sequence[Response], metric: Scores) -> Basis | None:
+    """What was measured on; None when the responses are not those of a case set."""
+    case_set = getattr(responses, "case_set", None)
+    if case_set is None:
+        return None
+    answered: ResponseSet = responses  # type: ignore[assignment]
+    return Basis(
+        dataset=case_set.label,
+        prompt=case_set.prompt_hash[:12],
+        decoding=str(case_set.decoding),
+        metric=metric.name,
+        batching=answered.batching,
+    )
+
+
+def _note(case: Case, response: Response) -> CaseNote:
+    expected = case.choices[case.answer] if case.answer is not None else case.reference
+    answer = response.text if response.error is None else f"(no answer: {response.error})"
+    return CaseNote(prompt=as_text(case.prompt), expected=_shown(expected), answer=answer)
+
+
+def _shown(expected: object) -> str:
+    if expected is None:
+        return ""
+    return expected if isinstance(expected, str) else json.dumps(expected, ensure_ascii=False, default=str)

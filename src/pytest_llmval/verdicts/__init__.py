@@ -1,0 +1,1 @@
+"""Verdicts: scores become an outcome with its evidence."""

@@ -1,0 +1,196 @@
+"""Estimate: one number read off the cases, with an interval for these and for more such cases."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from pytest_llmval.statistics.clustered import cluster_sums, clustered_standard_error
+from pytest_llmval.statistics.intervals import Interval, rare_change_interval, t_interval, wilson_interval
+from pytest_llmval.statistics.paired import tango_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+FEWEST_CLUSTERS = 5
+"""Fewer independent groups than this give no interval worth reading."""
+FEWEST_VARYING = 10
+"""With fewer cases that differ from the most common value, a t interval passes what is worse by the margin up to
+four times as often as it says (n = 60, one case in twenty broken: 19 % instead of 5 %)."""
+
+_NOTHING = 1e-100  # squares of less vanish
+_SAME = 1e-9  # of the limits' width: 0.9 - 0.8 and 0.3 - 0.2 are the same change
+
+
+class Estimate(Protocol):
+    """A number with its uncertainty; larger is better."""
+
+    @property
+    def value(self) -> float:
+        """The number."""
+
+    @property
+    def method(self) -> str:
+        """Name of the interval."""
+
+    def interval(self, confidence: float, cases: float | None = None) -> Interval:
+        """Two-sided interval; with ``cases`` the one that as many cases of the same kind would give."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPairs:
+    """Change of a pass rate, from the cases that changed sides."""
+
+    gained: int
+    lost: int
+    pairs: int
+    method: str = "tango"
+
+    @property
+    def value(self) -> float:
+        """Candidate rate − baseline rate."""
+        return (self.gained - self.lost) / self.pairs
+
+    def interval(self, confidence: float, cases: float | None = None) -> Interval:
+        """Tango's interval."""
+        factor = 1.0 if cases is None else cases / self.pairs
+        return tango_interval(self.gained * factor, self.lost * factor, self.pairs * factor, confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class PassRate:
+    """Share of cases that pass."""
+
+    passes: int
+    cases: int
+    method: str = "wilson"
+
+    @property
+    def value(self) -> float:
+        """The rate."""
+        return self.passes / self.cases
+
+    def interval(self, confidence: float, cases: float | None = None) -> Interval:
+        """Wilson's interval."""
+        count = self.cases if cases is None else cases
+        return wilson_interval(self.value * count, count, confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Mean of values that vary between independent units, which are cases or clusters of cases."""
+
+    value: float
+    cases: int
+    units: int
+    variance: float
+    """Of a unit around the mean, with divisor ``units``."""
+    varying: int
+    """Units that differ from the most common value."""
+    fewest_varying: int
+    limits: Interval
+    name: str = "t"
+
+    @property
+    def method(self) -> str:
+        """`score` when so few units vary that Student's interval would not be honest."""
+        return f"{self.name}+score" if self._is_sparse(1.0) else self.name
+
+    def interval(self, confidence: float, cases: float | None = None) -> Interval:
+        """Student's interval, widened to the score bound while few units vary."""
+        factor = 1.0 if cases is None else cases / self.cases
+        units = self.units * factor
+        student = self._student(units, confidence)
+        if student is not None and not self._is_sparse(factor):
+            return student
+        score = rare_change_interval(self.value, self.variance, units, self.limits, confidence)
+        return score if student is None else score.hull(student)
+
+    def _student(self, units: float, confidence: float) -> Interval | None:
+        if units <= 1:
+            return None
+        return t_interval(self.value, math.sqrt(self.variance / (units - 1)), units - 1, confidence)
+
+    def _is_sparse(self, factor: float) -> bool:
+        return self.varying * factor < self.fewest_varying
+
+
+@dataclass(frozen=True, slots=True)
+class LeastFavourable:
+    """The worse of several readings of the same cases, at every point."""
+
+    readings: tuple[Estimate, ...]
+
+    @property
+    def value(self) -> float:
+        """The least value."""
+        return min(each.value for each in self.readings)
+
+    @property
+    def method(self) -> str:
+        """The method of the first reading."""
+        return self.readings[0].method
+
+    def interval(self, confidence: float, cases: float | None = None) -> Interval:
+        """The least lower and the least upper end."""
+        intervals = [each.interval(confidence, cases) for each in self.readings]
+        return Interval(min(each.low for each in intervals), min(each.high for each in intervals))
+
+
+def mean_of(values: Sequence[float], limits: Interval) -> Mean:
+    """Mean of independent cases within ``limits``."""
+    column = np.asarray(values, dtype=float)
+    return Mean(
+        value=_mean_within(column, limits),
+        cases=column.size,
+        units=column.size,
+        variance=float(column.var()),
+        varying=_varying(values, limits),
+        fewest_varying=FEWEST_VARYING,
+        limits=limits,
+    )
+
+
+def clustered_mean_of(values: Sequence[float], clusters: Sequence[str], limits: Interval) -> Mean:
+    """Mean of cases within ``limits`` that are independent between clusters only; needs two clusters."""
+    sizes = cluster_sums([1.0] * len(values), clusters)
+    count = sizes.size
+    return Mean(
+        value=_mean_within(np.asarray(values, dtype=float), limits),
+        cases=len(values),
+        units=count,
+        # √(variance / (count − 1)) is then the CR1 standard error.
+        variance=clustered_standard_error(values, clusters) ** 2 * (count - 1),
+        varying=_varying((cluster_sums(values, clusters) / sizes).tolist(), limits),
+        fewest_varying=FEWEST_CLUSTERS,
+        limits=limits,
+        name="cluster_t",
+    )
+
+
+def _mean_within(column: NDArray[np.float64], limits: Interval) -> float:
+    return min(max(float(column.mean()), limits.low), limits.high)
+
+
+def _varying(values: Sequence[float], limits: Interval) -> int:
+    resolution = _SAME * (limits.high - limits.low)
+    common = Counter(round(value / resolution) for value in values).most_common(1)[0][1]
+    return len(values) - common
+
+
+def spread_of(values: Sequence[float]) -> float:
+    """The yardstick for an unseen change of a metric without bounds.
+
+    Without bounds nothing limits how far one more case may move, yet equal outputs are no certainty. A case whose
+    output changed is taken to move by as much as cases differ from each other: the standard deviation of the values
+    themselves. When they are all equal it is their size, and 1 when they are all 0.
+    """
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    size = abs(float(np.mean(values)))
+    return next(each for each in (deviation, size, 1.0) if each > _NOTHING)

@@ -1,0 +1,92 @@
+"""Evidence: scores and verdicts as JSON-ready dictionaries, and back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from pytest_llmval.scoring.score import Basis, Scores, Unscored
+from pytest_llmval.verdicts.verdict import CaseChange, Counts, Outcome, Verdict
+
+
+def scores_to_dict(scores: Scores) -> dict[str, Any]:
+    """Everything but the notes, which hold prompts and answers and are kept with the records.
+
+    A case without a score is None in `values`; `unscored` says why.
+    """
+    return {
+        "name": scores.name,
+        "ids": list(scores.ids),
+        "values": [_encode(value) for value in scores.values],
+        "unscored": _unscored(scores),
+        "unit": scores.unit,
+        "higher_is_better": scores.higher_is_better,
+        "bounds": _column(scores.bounds),
+        "kind": scores.kind,
+        "clusters": _column(scores.clusters),
+        "must_pass": _column(scores.must_pass),
+        "trials": scores.trials,
+        "basis": None if scores.basis is None else asdict(scores.basis),
+        "version": scores.version,
+    }
+
+
+def scores_from_dict(fields: dict[str, Any]) -> Scores:
+    """The inverse of `scores_to_dict`.
+
+    Raises:
+        KeyError: If a field is missing.
+        ValueError: If the columns do not fit each other.
+    """
+    unscored = {case_id: Unscored(**why) for case_id, why in fields["unscored"].items()}
+    rows = zip(fields["ids"], fields["values"], strict=True)
+    plain = {name: fields[name] for name in ("name", "unit", "higher_is_better", "kind", "trials", "version")}
+    columns: dict[str, Any] = {name: _tuple(fields[name]) for name in ("bounds", "clusters", "must_pass")}
+    return Scores(
+        ids=tuple(fields["ids"]),
+        values=tuple(unscored[name] if value is None else float(value) for name, value in rows),
+        basis=None if fields["basis"] is None else Basis(**fields["basis"]),
+        **plain,
+        **columns,
+    )
+
+
+def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
+    """All fields of a verdict, the outcome by its value."""
+    return asdict(verdict) | {"outcome": verdict.outcome.value, "worst": [asdict(each) for each in verdict.worst]}
+
+
+def verdict_from_dict(fields: dict[str, Any]) -> Verdict:
+    """The inverse of `verdict_to_dict`.
+
+    Raises:
+        ValueError: If the outcome is unknown.
+        TypeError: If a field is missing or unknown.
+    """
+    typed = {
+        "outcome": Outcome(fields["outcome"]),
+        "counts": Counts(**fields["counts"]),
+        "worst": tuple(CaseChange(**each) for each in fields["worst"]),
+    }
+    return Verdict(**(fields | typed))
+
+
+def _unscored(scores: Scores) -> dict[str, dict[str, Any]]:
+    rows = zip(scores.ids, scores.values, strict=True)
+    return {case_id: asdict(value) for case_id, value in rows if isinstance(value, Unscored)}
+
+
+def _encode(value: float | Unscored) -> float | str | None:
+    """JSON has no infinity: it is written as text."""
+    if isinstance(value, Unscored):
+        return None
+    return float(value) if math.isfinite(value) else str(float(value))
+
+
+def _column(column: tuple[Any, ...] | None) -> list[Any] | None:
+    return None if column is None else list(column)
+
+
+def _tuple(column: list[Any] | None) -> tuple[Any, ...] | None:
+    return None if column is None else tuple(column)

@@ -1,0 +1,283 @@
+"""Threshold: whether one version is shown to reach a bar."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmval.scoring.score import Scores, Unscored
+from pytest_llmval.statistics.intervals import Interval
+from pytest_llmval.statistics.power import smallest_sufficient
+from pytest_llmval.verdicts import comparable
+from pytest_llmval.verdicts.estimate import LeastFavourable, PassRate, clustered_mean_of, mean_of, spread_of
+from pytest_llmval.verdicts.evidence import scores_to_dict
+from pytest_llmval.verdicts.must_pass import broken_reason, unknown_reason
+from pytest_llmval.verdicts.pairing import Column
+from pytest_llmval.verdicts.rule import check_level
+from pytest_llmval.verdicts.verdict import CaseChange, Counts, Outcome, Verdict
+from pytest_llmval.verdicts.wording import Scale, bar_headline, counted, invalid_headline, naming
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_llmval.verdicts.estimate import Estimate
+
+_SHOWN_CASES = 5
+
+
+def decide_at_least(scores: Scores, minimum: float, *, alpha: float = 0.05) -> Verdict:
+    """The verdict on "the mean of a higher-is-better metric is at least ``minimum``".
+
+    Outcomes: `equivalent` when the interval's lower end reaches the bar, `regressed` when its upper end lies below
+    the bar (the word covers every gate that is shown not to hold), else `inconclusive`; `invalid` above 5 % lost.
+    A case the model failed enters with the worst bound; a case without a score is left out; both count as lost.
+
+    Args:
+        scores: Scores of the version under test.
+        minimum: The bar, in the metric's unit and within its bounds.
+        alpha: One-sided level, in (0, 0.5); the interval has confidence 1 − 2·alpha.
+
+    Returns:
+        A verdict of kind `at_least`; `low` and `high` are those of the mean itself.
+
+    Raises:
+        ValueError: If lower is better, the bar lies outside the bounds, or the level is impossible.
+    """
+    if not scores.higher_is_better:
+        msg = f"{scores.name}: lower is better, so a minimum is no bar; use assert_at_most(scores, {minimum!r})"
+        raise ValueError(msg)
+    return _decide(_Gate(scores, minimum, alpha))
+
+
+def decide_at_most(scores: Scores, maximum: float, *, alpha: float = 0.05) -> Verdict:
+    """The verdict on "the mean of a lower-is-better metric is at most ``maximum``".
+
+    As `decide_at_least` with the directions exchanged; the verdict's kind is `at_most`.
+
+    Raises:
+        ValueError: If higher is better, the bar lies outside the bounds, or the level is impossible.
+    """
+    if scores.higher_is_better:
+        msg = f"{scores.name}: higher is better, so a maximum is no bar; use assert_at_least(scores, {maximum!r})"
+        raise ValueError(msg)
+    return _decide(_Gate(scores, maximum, alpha))
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """A metric and its bar."""
+
+    scores: Scores
+    bar: float
+    alpha: float
+
+    def __post_init__(self) -> None:
+        """Refuse a level or a bar that cannot be meant."""
+        check_level(self.alpha)
+        low, high = self.scores.bounds or (float("-inf"), float("inf"))
+        if not (low <= self.bar <= high and math.isfinite(self.bar)):
+            msg = f"{self.scores.name}: bar {self.bar!r}; expected a number within its bounds [{low}, {high}]"
+            raise ValueError(msg)
+
+    @property
+    def kind(self) -> str:
+        return "at_least" if self.scores.higher_is_better else "at_most"
+
+    @property
+    def is_binary(self) -> bool:
+        return self.scores.kind == "binary" and self.scores.trials == 1
+
+    def turned(self, value: float) -> float:
+        """The value with its sign turned so that larger is better; turning twice restores it."""
+        return value if self.scores.higher_is_better else -value
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One case that enters the mean."""
+
+    id: str
+    value: float
+    cluster: str
+    failure: str = ""
+
+
+def _decide(gate: _Gate) -> Verdict:
+    cases, counts = _accounted(gate.scores)
+    found = _obstacles(gate.scores, cases, counts)
+    blank = _blank(gate, counts)
+    if found:
+        return replace(blank, headline=invalid_headline(gate.scores), reason="; ".join(found))
+    answered = tuple(case for case in cases if not case.failure)
+    readings = tuple(_estimate(gate, each) for each in dict.fromkeys((cases, answered)))
+    verdict = _with_outcome(blank, gate, LeastFavourable(readings))
+    return _with_must_pass(replace(verdict, worst=_worst_cases(gate, cases)), gate)
+
+
+def _accounted(scores: Scores) -> tuple[tuple[_Case, ...], Counts]:
+    """The cases that enter the mean, and what became of the others."""
+    rows = list(zip(scores.ids, scores.values, scores.clusters or scores.ids, strict=True))
+    failed = [value for value in scores.values if isinstance(value, Unscored) and value.failed]
+    unscored = sum(isinstance(value, Unscored) for value in scores.values) - len(failed)
+    cases = []
+    for case_id, value, cluster in rows:
+        if not isinstance(value, Unscored):
+            cases.append(_Case(case_id, float(value), cluster))
+        elif value.failed and scores.worst is not None:
+            cases.append(_Case(case_id, scores.worst, cluster, value.reason or "failed"))
+    return tuple(cases), Counts(len(rows), len(cases), failed=len(failed), unscored=unscored)
+
+
+def _obstacles(scores: Scores, cases: Sequence[_Case], counts: Counts) -> list[str]:
+    answered = [case for case in cases if not case.failure]
+    if not answered:
+        return [f"no case has a score ({counts.failed} failed, {counts.unscored} unscored of {counts.cases})"]
+    homeless = _failed_ids(scores) if scores.worst is None else []
+    clusters = None if scores.clusters is None else [case.cluster for case in answered]
+    return [
+        *comparable.infinite_values(scores),
+        *([f"the candidate failed and the metric has no worst value to count: {naming(homeless)}"] if homeless else []),
+        *comparable.too_much_lost(counts),
+        *comparable.too_few_clusters(clusters),
+    ]
+
+
+def _failed_ids(scores: Scores) -> list[str]:
+    rows = zip(scores.ids, scores.values, strict=True)
+    return [case_id for case_id, value in rows if isinstance(value, Unscored) and value.failed]
+
+
+def _estimate(gate: _Gate, cases: Sequence[_Case]) -> Estimate:
+    """The mean, turned so that larger is better."""
+    values = [gate.turned(case.value) for case in cases]
+    limits = _limits(gate, values)
+    if gate.scores.clusters is not None:
+        return clustered_mean_of(values, [case.cluster for case in cases], limits)
+    if gate.is_binary and limits == Interval(0.0, 1.0):
+        return PassRate(sum(value == limits.high for value in values), len(values))
+    return mean_of(values, limits)
+
+
+def _limits(gate: _Gate, values: Sequence[float]) -> Interval:
+    """Least and largest mean there can be; as far as the spread of the values where the metric has no bounds."""
+    if gate.scores.bounds is not None:
+        low, high = sorted(gate.turned(bound) for bound in gate.scores.bounds)
+        return Interval(low, high)
+    mean, spread = sum(values) / len(values), spread_of(values)
+    return Interval(mean - spread, mean + spread)
+
+
+def _with_outcome(blank: Verdict, gate: _Gate, estimate: Estimate) -> Verdict:
+    bar, interval = gate.turned(gate.bar), estimate.interval(1 - 2 * gate.alpha)
+    outcome = _outcome(interval, bar)
+    needed = _needed_cases(gate, estimate, bar, blank.counts.compared) if outcome is Outcome.INCONCLUSIVE else None
+    low, high = sorted((gate.turned(interval.low), gate.turned(interval.high)))
+    shown, mean = Interval(low, high), gate.turned(estimate.value)
+    return replace(
+        blank,
+        outcome=outcome,
+        headline=bar_headline(gate.scores, mean, shown, n=blank.counts.compared, bar=gate.bar, alpha=gate.alpha),
+        reason=_reason(gate, outcome, shown, needed),
+        candidate=mean,
+        low=low,
+        high=high,
+        method=estimate.method,
+        needed_cases=needed,
+        evidence=blank.evidence | {"statistics": {"method": estimate.method}},
+    )
+
+
+def _outcome(interval: Interval, bar: float) -> Outcome:
+    if interval.low >= bar:
+        return Outcome.EQUIVALENT
+    return Outcome.REGRESSED if interval.high < bar else Outcome.INCONCLUSIVE
+
+
+def _needed_cases(gate: _Gate, estimate: Estimate, bar: float, present: int) -> int | None:
+    def settles(cases: int) -> bool:
+        return _outcome(estimate.interval(1 - 2 * gate.alpha, cases), bar) is not Outcome.INCONCLUSIVE
+
+    return smallest_sufficient(settles, present + 1) if estimate.value != bar else None
+
+
+def _reason(gate: _Gate, outcome: Outcome, shown: Interval, needed: int | None) -> str:
+    scale, above = Scale.of(gate.scores), gate.scores.higher_is_better
+    bar = scale.with_unit(scale.value(gate.bar))
+    if outcome is Outcome.REGRESSED:
+        return f"shown {'below' if above else 'above'} the bar of {bar}"
+    if outcome is Outcome.EQUIVALENT:
+        return ""
+    end = scale.value(shown.low if above else shown.high)
+    would = f"about {counted(needed, 'case')} would" if needed else "more cases would not"
+    side = "at or above" if above else "at or below"
+    doubt = f"not shown {side} the bar of {bar}: the interval reaches {end}"
+    return f"{doubt}; {would} decide it if the value stays the same"
+
+
+def _with_must_pass(verdict: Verdict, gate: _Gate) -> Verdict:
+    """A binary must-pass case has to pass; for other scores there is no bar for one case."""
+    scores, best = gate.scores, _best(gate.scores)
+    flagged = [
+        (case_id, value)
+        for case_id, value, must in zip(scores.ids, scores.values, scores.must_pass or (), strict=False)
+        if must and gate.is_binary
+    ]
+    broken = [name for name, value in flagged if (value.failed if isinstance(value, Unscored) else value != best)]
+    if broken:
+        reason = "; ".join(filter(None, (broken_reason(broken), verdict.reason)))
+        return replace(verdict, outcome=Outcome.REGRESSED, reason=reason, needed_cases=None)
+    unknown = tuple(name for name, value in flagged if isinstance(value, Unscored))
+    if unknown and verdict.outcome.passes:
+        return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=unknown_reason(unknown))
+    return verdict
+
+
+def _best(scores: Scores) -> float | None:
+    if scores.bounds is None:
+        return None
+    return scores.bounds[1] if scores.higher_is_better else scores.bounds[0]
+
+
+def _worst_cases(gate: _Gate, cases: Sequence[_Case]) -> tuple[CaseChange, ...]:
+    """The cases with the least value, worst first; none that is as good as can be."""
+    flawed = [case for case in cases if case.failure or case.value != _best(gate.scores)]
+    flawed.sort(key=lambda case: gate.turned(case.value))
+    column = Column(gate.scores)
+    return tuple(_change(case, column) for case in flawed[:_SHOWN_CASES])
+
+
+def _change(case: _Case, column: Column) -> CaseChange:
+    note = column.note(case.id)
+    return CaseChange(
+        id=case.id,
+        baseline=None,
+        candidate=None if case.failure else case.value,
+        prompt=note.prompt,
+        expected=note.expected,
+        candidate_answer=f"no answer: {case.failure}" if case.failure else note.answer,
+    )
+
+
+def _blank(gate: _Gate, counts: Counts) -> Verdict:
+    """What is known whatever the scores say."""
+    return Verdict(
+        outcome=Outcome.INVALID,
+        metric=gate.scores.name,
+        kind=gate.kind,
+        headline="",
+        counts=counts,
+        threshold=gate.bar,
+        alpha=gate.alpha,
+        alpha_adjusted=gate.alpha,
+        evidence=_evidence(gate),
+    )
+
+
+def _evidence(gate: _Gate) -> dict[str, Any]:
+    bar = "minimum" if gate.scores.higher_is_better else "maximum"
+    return {
+        "kind": gate.kind,
+        "parameters": {bar: gate.bar, "alpha": gate.alpha},
+        "candidate": scores_to_dict(gate.scores),
+    }
