@@ -1,0 +1,1 @@
+"""Stage 6: who needs to know."""

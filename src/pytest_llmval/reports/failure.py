@@ -1,0 +1,43 @@
+"""What stands below the headline of a failed gate: its worst cases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_llmval.reports.safe_text import gutter, neutralise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmval.verdicts.verdict import CaseChange, Verdict
+
+WORST_SHOWN = 3
+FIELD_LIMIT = 600
+
+
+def worst_cases(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """Title and text of each of the worst cases."""
+    for number, change in enumerate(verdict.worst[:WORST_SHOWN], start=1):
+        yield f"{verdict.metric}: worst case {number}, {change.id}", "\n".join(_lines(change))
+
+
+def _lines(change: CaseChange) -> Iterator[str]:
+    yield f"score: {_score(change.candidate)}" if change.baseline is None else _scores(change)
+    fields = (
+        ("prompt", change.prompt),
+        ("expected", change.expected),
+        ("baseline", change.baseline_answer),
+        ("candidate", change.candidate_answer),
+    )
+    for name, text in fields:
+        if text:
+            yield f"{name}:"
+            yield gutter(neutralise(text, FIELD_LIMIT))
+
+
+def _scores(change: CaseChange) -> str:
+    return f"score: {_score(change.baseline)} -> {_score(change.candidate)}"
+
+
+def _score(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"

@@ -1,0 +1,63 @@
+"""How numbers are written in tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_llmval.reports.summary import Gate
+    from pytest_llmval.verdicts.verdict import Verdict
+
+COLUMNS = ("gate", "baseline", "candidate", "delta", "90% CI", "n", "verdict")
+
+
+def row(gate: Gate) -> tuple[str, ...]:
+    """The cells of a gate, in the order of COLUMNS."""
+    verdict = gate.verdict
+    return (
+        gate.name,
+        value(verdict.baseline) if verdict.kind == "no_regression" else f"bar {value(verdict.threshold)}",
+        value(verdict.candidate),
+        change(verdict, verdict.delta, signed=True),
+        interval(verdict),
+        str(verdict.counts.compared),
+        outcome(verdict),
+    )
+
+
+THRESHOLD_WORDS = {"equivalent": "reached", "regressed": "not reached"}
+
+
+def outcome(verdict: Verdict) -> str:
+    """The outcome in words; a bar is reached or not."""
+    word = verdict.outcome.value.replace("_", " ")
+    return word if verdict.kind == "no_regression" else THRESHOLD_WORDS.get(word, word)
+
+
+def value(number: float | None) -> str:
+    """A score with three decimals, `-` when there is none."""
+    return "-" if number is None else f"{number:.3f}"
+
+
+def interval(verdict: Verdict) -> str:
+    """The interval of the difference, or of the value itself for a threshold."""
+    if verdict.low is None or verdict.high is None:
+        return "-"
+    low, high = (change(verdict, end, signed=True).removesuffix(" pp") for end in (verdict.low, verdict.high))
+    return f"[{low}, {high}]"
+
+
+def change(verdict: Verdict, number: float | None, *, signed: bool) -> str:
+    """A difference: percentage points for shares, else the metric's own unit. A threshold's interval has no sign."""
+    if number is None:
+        return "-"
+    if verdict.kind != "no_regression":
+        return value(number)
+    sign = "+" if signed else ""
+    return f"{100 * number:{sign}.1f} pp" if is_share(verdict) else f"{number:{sign}.3f}"
+
+
+def is_share(verdict: Verdict) -> bool:
+    """Whether the metric is a share, whose differences are percentage points."""
+    bounds = verdict.evidence.get("candidate", {}).get("bounds")
+    return bounds is not None and tuple(bounds) == (0.0, 1.0)

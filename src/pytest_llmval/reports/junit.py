@@ -1,0 +1,44 @@
+"""What pytest's JUnit file says of the run, as properties of the suite.
+
+Properties of single tests would make the file invalid against the Jenkins schema.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmval.reports.summary import Gate, Summary
+
+
+def suite_properties(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Name and value of each property."""
+    yield "llmval.run_id", summary.run_id
+    yield "llmval.model_version", summary.candidate
+    if summary.baseline:
+        yield "llmval.baseline_version", summary.baseline
+    for dataset in sorted(summary.datasets):
+        yield "llmval.dataset", dataset
+    if summary.gates:
+        yield "llmval.verdict", summary.headline
+    for gate in summary.gates:
+        yield from _gate_properties(gate)
+
+
+def _gate_properties(gate: Gate) -> Iterator[tuple[str, str]]:
+    verdict = gate.verdict
+    prefix = f"llmval.{gate.test}.{verdict.metric}"
+    yield f"{prefix}.verdict", verdict.outcome.value
+    figures = {
+        "baseline": verdict.baseline,
+        "candidate": verdict.candidate,
+        "delta": verdict.delta,
+        "ci_low": verdict.low,
+        "ci_high": verdict.high,
+        "n": verdict.counts.compared,
+    }
+    for name, figure in figures.items():
+        if figure is not None:
+            yield f"{prefix}.{name}", f"{figure:.6g}"

@@ -1,0 +1,109 @@
+"""Summary: the plain facts every report shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_llmval.verdicts.verdict import Outcome
+
+if TYPE_CHECKING:
+    from pytest_llmval.verdicts.verdict import Verdict
+
+WORST_FIRST = (
+    Outcome.REGRESSED,
+    Outcome.INVALID,
+    Outcome.INCONCLUSIVE,
+    Outcome.WORSE_WITHIN_MARGIN,
+    Outcome.EQUIVALENT,
+    Outcome.IMPROVED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One verdict and the test it belongs to."""
+
+    test: str
+    """Node id."""
+    verdict: Verdict
+
+    @property
+    def name(self) -> str:
+        """What a table shows: `test_faq.py::test_answers rouge_l`."""
+        return f"{self.test.rsplit('/', 1)[-1]} {self.verdict.metric}"
+
+
+@dataclass(slots=True)
+class Asked:
+    """Requests to one model version."""
+
+    measured: int = 0
+    replayed: int = 0
+    failed: int = 0
+    needed: set[str] = field(default_factory=set)
+    """Cases that single items asked for, when no item asked for their whole set."""
+    whole_sets: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Summary:
+    """One run, ready to be told."""
+
+    run_id: str
+    candidate: str
+    baseline: str | None
+    strict: bool = False
+    gates: list[Gate] = field(default_factory=list)
+    asked: dict[str, Asked] = field(default_factory=dict)
+    datasets: list[str] = field(default_factory=list)
+    tests: Counter[str] = field(default_factory=Counter)
+    """Number of tests by pytest's outcome: passed, failed, error, skipped."""
+
+    @property
+    def sorted_gates(self) -> list[Gate]:
+        """All gates, regressions first, else in the order they ran."""
+        return sorted(self.gates, key=lambda gate: WORST_FIRST.index(gate.verdict.outcome))
+
+    def count(self, outcome: Outcome) -> int:
+        """Gates with an outcome."""
+        return sum(gate.verdict.outcome is outcome for gate in self.gates)
+
+    @property
+    def against(self) -> str:
+        """The versions: `v1 -> v2`, or the candidate alone."""
+        return f"{self.baseline} -> {self.candidate}" if self.baseline else self.candidate
+
+    @property
+    def headline(self) -> str:
+        """The answer in one line: its first word is REGRESSED, INVALID, FAILED, NOT SHOWN or SHOWN."""
+        return f"{self.answer}: {self.against}, {self._gate_counts()}{self._other_failures()}"
+
+    @property
+    def answer(self) -> str:
+        """May this version replace that one?"""
+        if self.count(Outcome.REGRESSED):
+            return "REGRESSED"
+        if self.count(Outcome.INVALID):
+            return "INVALID"
+        if self.tests["failed"] > self._strict_failures() or self.tests["error"]:
+            return "FAILED"
+        return "NOT SHOWN" if self.count(Outcome.INCONCLUSIVE) else "SHOWN"
+
+    def _strict_failures(self) -> int:
+        """Tests that failed only because an inconclusive gate counts as failure."""
+        tests = {gate.test for gate in self.gates if gate.verdict.outcome is Outcome.INCONCLUSIVE}
+        return len(tests) if self.strict else 0
+
+    def _gate_counts(self) -> str:
+        counts = [f"{self.count(each)} {each.value.replace('_', ' ')}" for each in WORST_FIRST if self.count(each)]
+        return f"{len(self.gates)} gates: {', '.join(counts)}" if len(self.gates) > 1 else f"1 gate: {counts[0][2:]}"
+
+    def _other_failures(self) -> str:
+        gated = {gate.test for gate in self.gates if not gate.verdict.passed}
+        others = self.tests["failed"] + self.tests["error"] - len(gated & self.failed_tests)
+        return f"; {others} other {'test' if others == 1 else 'tests'} failed" if others > 0 else ""
+
+    failed_tests: set[str] = field(default_factory=set)
+    """Node ids of tests that failed or had an error."""

@@ -1,0 +1,62 @@
+"""The table at the end of a terminal session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_llmval.reports.figures import COLUMNS, row
+from pytest_llmval.verdicts.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmval.reports.summary import Asked, Summary
+
+ROWS_SHOWN = 20
+NAME_WIDTH = 80
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """The lines of the summary: verdict, table, what was asked."""
+    yield summary.headline
+    gates = summary.sorted_gates
+    yield from table([COLUMNS, *(row(gate) for gate in gates[:ROWS_SHOWN])])
+    if len(gates) > ROWS_SHOWN:
+        yield f"... {len(gates) - ROWS_SHOWN} more in summary.md"
+    for gate in gates:
+        if gate.verdict.outcome in (Outcome.INCONCLUSIVE, Outcome.WORSE_WITHIN_MARGIN) and gate.verdict.reason:
+            yield f"{gate.verdict.outcome.value.replace('_', ' ')}: {gate.name}: {gate.verdict.reason}"
+    yield from asked_lines(summary)
+
+
+def asked_lines(summary: Summary) -> Iterator[str]:
+    """What was measured, replayed and failed, a line for each version."""
+    for version, asked in sorted(summary.asked.items()):
+        yield f"{version}: {_asked(asked)}"
+
+
+def _asked(asked: Asked) -> str:
+    parts = [f"{asked.measured} answers measured"]
+    if asked.replayed:
+        parts.append(f"{asked.replayed} replayed from an earlier run")
+    if asked.failed:
+        parts.append(f"{asked.failed} failed")
+    total = asked.measured + asked.replayed
+    if not asked.whole_sets and len(asked.needed) < total:
+        parts.append(
+            f"for {len(asked.needed)} selected: blocks are computed whole, so that numbers do not depend on it"
+        )
+    return ", ".join(parts)
+
+
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows with aligned columns; the first column left, the others right."""
+    rows = [(_shortened(cells[0]), *cells[1:]) for cells in rows]
+    widths = [max(len(cells[column]) for cells in rows) for column in range(len(rows[0]))]
+    for cells in rows:
+        rest = "  ".join(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
+        yield f"{cells[0].ljust(widths[0])}  {rest}".rstrip()
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 3] + "..."
