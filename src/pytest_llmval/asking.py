@@ -1,0 +1,215 @@
+"""A case set is answered: look in the store, cut into blocks, ask the server, record."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from filelock import Timeout
+
+from pytest_llmval.case_sets.case import content_hash
+from pytest_llmval.errors import ServerError
+from pytest_llmval.records.record import Record, record_key
+from pytest_llmval.records.response_set import ResponseSet
+from pytest_llmval.run import now
+from pytest_llmval.servers.exchange import Request, Response
+
+if TYPE_CHECKING:
+    from pytest_llmval.case_sets.case import Case, CaseSet
+    from pytest_llmval.run import Run
+    from pytest_llmval.settings import ModelSettings, Settings
+
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Cases that are answered together: the same ones in every run and under any scheduling."""
+
+    key: str
+    """Names the block within the run: version and records."""
+    index_key: str
+    """Names the block across runs: the records alone, whatever the version is called."""
+    case_set: CaseSet
+    model: ModelSettings
+    cases: tuple[Case, ...]
+    requests: tuple[Request, ...]
+    record_keys: tuple[str, ...]
+    trial: int
+
+
+def plan_blocks(run: Run, case_set: CaseSet, model: ModelSettings) -> list[Block]:
+    """All blocks of a case set: file order, `block` cases each, first all cases of trial 0, then of trial 1, ….
+
+    Neither the selection of tests nor the number of workers has a part in it, hence the same batches always.
+    """
+    name = (id(case_set), model.name)
+    if name not in run.plans:
+        size = run.settings.config.block
+        members = [case_set[start : start + size] for start in range(0, len(case_set), size)]
+        trials = range(trials_of(case_set, run.settings))
+        run.plans[name] = [_block(run, case_set, model, each, trial) for trial in trials for each in members]
+    return run.plans[name]
+
+
+def trials_of(case_set: CaseSet, settings: Settings) -> int:
+    """How often each case is asked: as the case set says, else as `--llmval-trials` does."""
+    return case_set.trials or settings.trials
+
+
+def _block(run: Run, case_set: CaseSet, model: ModelSettings, members: tuple[Case, ...], trial: int) -> Block:
+    digest = run.fingerprint(model).digest
+    requests = tuple(_request(case, case_set, run.settings.seed, trial) for case in members)
+    keys = tuple(record_key(digest, request, case.id, trial) for case, request in zip(members, requests, strict=True))
+    key, index_key = content_hash([model.name, keys])[:32], content_hash(keys)[:32]
+    return Block(key, index_key, case_set, model, members, requests, keys, trial)
+
+
+def _request(case: Case, case_set: CaseSet, seed: int, trial: int) -> Request:
+    return Request(case.prompt, case.choices, case_set.decoding, seed=request_seed(seed, case.id, trial))
+
+
+def request_seed(seed: int, case_id: str, trial: int) -> int:
+    """The seed of one trial: it depends on the run's seed, the case and the trial, and on nothing else.
+
+    >>> request_seed(0, "a", 0) == request_seed(0, "a", 1)
+    False
+    """
+    digest = hashlib.sha256(f"{seed}/{case_id}/{trial}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def ask_all(run: Run, case_set: CaseSet, model: ModelSettings) -> ResponseSet:
+    """The answers of a version to a whole case set."""
+    run.note({"event": "whole_set", "version": model.name, "case_set": case_set.label})
+    blocks = plan_blocks(run, case_set, model)
+    by_case: dict[str, list[Response]] = {case.id: [] for case in case_set}
+    for block, records in zip(blocks, _answered(run, blocks), strict=True):
+        for case, record in zip(block.cases, records, strict=True):
+            by_case[case.id].append(record.response)
+    responses = tuple(_attach(case, by_case[case.id]) for case in case_set)
+    return ResponseSet(case_set, responses, model.name, batching=f"blocks of {run.settings.config.block}")
+
+
+def ask_one(run: Run, case_set: CaseSet, case: Case, model: ModelSettings) -> Response:
+    """The answer of a version to one case. Its whole block is computed with it, so that the numbers are the same."""
+    blocks = [block for block in plan_blocks(run, case_set, model) if case in block.cases]
+    answered = zip(blocks, _answered(run, blocks), strict=True)
+    trials = [records[block.cases.index(case)].response for block, records in answered]
+    run.note({"event": "needed", "version": model.name, "case_set": case_set.label, "case": case.id})
+    return _attach(case, trials)
+
+
+def _attach(case: Case, trials: list[Response]) -> Response:
+    attached = tuple(trial.with_case(case, ()) for trial in trials)
+    return attached[0].with_case(case, attached)
+
+
+def _answered(run: Run, blocks: list[Block]) -> list[list[Record]]:
+    """The records of each block. A block that another process computes is left for later, then waited for."""
+    waiting = [block for block in blocks if block.key not in run.blocks]
+    if waiting:
+        _note_use(run, waiting[0])
+    while waiting:
+        busy = [block for block in waiting if not _settle(run, block)]
+        if len(busy) == len(waiting):
+            time.sleep(POLL_SECONDS)
+        waiting = busy
+        _tell(run, blocks, len(waiting))
+    return [run.blocks[block.key] for block in blocks]
+
+
+def _note_use(run: Run, block: Block) -> None:
+    case_set = block.case_set
+    run.store.open()
+    run.note_once(
+        f"dataset:{case_set.label}:{case_set.prompt_hash}:{case_set.decoding}",
+        {
+            "event": "dataset",
+            "name": case_set.name,
+            "sha256": case_set.dataset_hash,
+            "cases": len(case_set),
+            "prompt": case_set.prompt_hash,
+            "decoding": str(case_set.decoding),
+            "trials": trials_of(case_set, run.settings),
+        },
+    )
+
+
+def _tell(run: Run, blocks: list[Block], waiting: int) -> None:
+    total = sum(len(block.cases) for block in blocks)
+    done = round(total * (len(blocks) - waiting) / len(blocks))
+    run.progress(f"{blocks[0].model.name}: {blocks[0].case_set.name}", done, total)
+
+
+def _settle(run: Run, block: Block) -> bool:
+    """Read or compute a block; False when another process is at it."""
+    committed = run.store.read_block(run.id, block.key)
+    if committed is None:
+        try:
+            with run.store.lock(run.id, block.key).acquire(timeout=0):
+                committed = run.store.read_block(run.id, block.key) or _obtain(run, block)
+        except Timeout:
+            return False
+    run.blocks[block.key] = committed
+    return True
+
+
+def _obtain(run: Run, block: Block) -> list[Record]:
+    """Take a block over from an earlier run, else measure it; either way commit it."""
+    records = _recorded(run, block)
+    replayed = records is not None
+    if records is None:
+        records = _measure(run, block)
+    run.store.write_block(run.id, block.key, records)
+    if not replayed and run.fingerprint(block.model).is_local and not any(each.response.error for each in records):
+        run.store.index_block(block.index_key, run.id, block.key)
+    run.note(
+        {
+            "event": "asked",
+            "version": block.model.name,
+            "case_set": block.case_set.label,
+            "requests": len(records),
+            "replayed": replayed,
+            "failed": sum(each.response.error is not None for each in records),
+        }
+    )
+    return [replace(each, response=replace(each.response, replayed=replayed)) for each in records]
+
+
+def _recorded(run: Run, block: Block) -> list[Record] | None:
+    """The block as an earlier run measured it, None when none did."""
+    source = run.store.find_block(block.index_key)
+    if source is None or source.run_id == run.id:
+        return None
+    records = run.store.read_block(source.run_id, source.block)
+    if not records or tuple(each.key for each in records) != block.record_keys:
+        return None
+    return [
+        replace(each, replayed_from=each.replayed_from or each.run_id, version=block.model.name) for each in records
+    ]
+
+
+def _measure(run: Run, block: Block) -> list[Record]:
+    if run.settings.offline:
+        msg = f"--llmval-offline: {block.model.name} has no recorded answers to {block.case_set.label} as it is now"
+        raise ServerError(msg)
+    responses = run.server(block.model).answer(block.requests)
+    return [_record(run, block, index, response) for index, response in enumerate(responses)]
+
+
+def _record(run: Run, block: Block, index: int, response: Response) -> Record:
+    return Record(
+        key=block.record_keys[index],
+        version=block.model.name,
+        fingerprint=run.fingerprint(block.model).digest,
+        case_set=block.case_set.label,
+        case_id=block.cases[index].id,
+        trial=block.trial,
+        request=block.requests[index],
+        response=response,
+        recorded_at=now(),
+        run_id=run.id,
+    )

@@ -1,0 +1,52 @@
+"""The test and the run in progress, so that a gate called anywhere in a test knows where its verdict belongs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_llmval.run import Run
+    from pytest_llmval.verdicts.verdict import Verdict
+
+
+@dataclass
+class TestInProgress:
+    """The test that runs now, and the verdicts of its gates so far."""
+
+    __test__ = False
+
+    nodeid: str
+    gates_in_run: int = 1
+    """Items of the run that compare with a baseline: the family over which *regressed* is corrected."""
+    verdicts: list[Verdict] = field(default_factory=list)
+    get_run: Callable[[], Run | None] = lambda: None
+    """Gives the run, once a fixture of the test has made it."""
+
+
+_CURRENT_TEST: ContextVar[TestInProgress | None] = ContextVar("llmval_current_test", default=None)
+
+
+def current_test() -> TestInProgress | None:
+    """The test that runs now, None outside pytest."""
+    return _CURRENT_TEST.get()
+
+
+def current_run() -> Run | None:
+    """The run of the test that runs now, None where no test asked for a model."""
+    test = current_test()
+    return test.get_run() if test else None
+
+
+@contextmanager
+def in_progress(test: TestInProgress) -> Iterator[None]:
+    """While this holds, gates report to `test`."""
+    token = _CURRENT_TEST.set(test)
+    try:
+        yield
+    finally:
+        _CURRENT_TEST.reset(token)

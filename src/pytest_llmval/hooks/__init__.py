@@ -1,0 +1,1 @@
+"""The pytest side: each hook translates and hands over."""

@@ -1,0 +1,193 @@
+"""Command line, environment and ini become settings. Command line over environment over ini over `llmval.toml`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmval.settings import Config, ModelSettings, Settings
+
+TRUE = ("1", "true", "yes", "on")
+FALSE = ("0", "false", "no", "off", "")
+
+TEXT_OPTIONS = {
+    "model-version": ("NAME", "model version under test: a name from llmval.toml or a model folder"),
+    "baseline-version": ("NAME", "model version it is compared with"),
+    "llmval-config": ("FILE", "settings file [default: the nearest llmval.toml above the tests]"),
+    "llmval-store": ("DIR", "where responses, scores and verdicts are kept [default: .llmval]"),
+    "llmval-out": ("DIR", "where reports are written [default: llmval-out]"),
+    "llmval-seed": ("N", "seed of the run; each case and trial has its own, derived from it [default: 0]"),
+    "llmval-trials": ("N", "asks a case, where the case set does not say [default: 1]"),
+    "llmval-vary": (
+        "AXES",
+        "what may differ between the versions besides the model, comma-separated: dataset, prompt, …",
+    ),
+}
+SWITCHES = {
+    "llmval-plan": "print what would be asked and what is recorded already; run nothing",
+    "llmval-offline": "use recorded responses only; ask no model",
+    "llmval-strict": "an inconclusive gate fails its test",
+    "llmval-same-weights": "both versions claim the same weights: run the tests that compare numbers inside",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One group in `pytest --help`."""
+    group = parser.getgroup("llmval", "regression testing of language models (pytest-llmval)")
+    for name, (metavar, text) in TEXT_OPTIONS.items():
+        group.addoption(
+            *_flags(name), dest=_dest(name), metavar=metavar, default=None, help=f"{text} [env: {_env(name)}]"
+        )
+        parser.addini(_dest(name), f"{text} (as --{name})", default=None)
+    for name, text in SWITCHES.items():
+        group.addoption(
+            *_flags(name), dest=_dest(name), action="store_true", default=None, help=f"{text} [env: {_env(name)}]"
+        )
+        parser.addini(_dest(name), f"{text} (as --{name})", default=None)
+
+
+def _flags(name: str) -> tuple[str, ...]:
+    return (f"--{name}",) if name.startswith("llmval-") else (f"--{name}", f"--llmval-{name}")
+
+
+def _dest(name: str) -> str:
+    return "llmval_" + name.removeprefix("llmval-").replace("-", "_")
+
+
+def _env(name: str) -> str:
+    return _dest(name).upper()
+
+
+def text_option(config: pytest.Config, name: str) -> str | None:
+    """The value of an option from the command line, the environment or the ini file, None when none gives it."""
+    for value in (config.getoption(_dest(name)), os.environ.get(_env(name)), config.getini(_dest(name))):
+        if value not in (None, ""):
+            return str(value)
+    return None
+
+
+def switch(config: pytest.Config, name: str) -> bool:
+    """Whether a switch is on.
+
+    Raises:
+        SettingsError: If the environment or the ini file gives something that is neither true nor false.
+    """
+    value = (text_option(config, name) or "").strip().lower()
+    if value not in TRUE + FALSE:
+        from pytest_llmval.errors import SettingsError
+
+        msg = f"{_env(name)}={value!r}: expected true or false"
+        raise SettingsError(msg)
+    return value in TRUE
+
+
+def whole_option(config: pytest.Config, name: str, default: int, least: int) -> int:
+    """A whole number of at least `least`.
+
+    Raises:
+        SettingsError: If the value is not one.
+    """
+    value = text_option(config, name)
+    if value is None:
+        return default
+    if not value.isdecimal() or int(value) < least:
+        from pytest_llmval.errors import SettingsError
+
+        msg = f"--{name} {value!r}: expected a whole number of at least {least}"
+        raise SettingsError(msg)
+    return int(value)
+
+
+def is_version_named(config: pytest.Config) -> bool:
+    """Whether the user named a version, so that wrong settings stop pytest before any test."""
+    return any(text_option(config, name) for name in ("model-version", "baseline-version"))
+
+
+def search_starts(config: pytest.Config) -> Iterator[Path]:
+    """Where `llmval.toml` is looked for, upward: the first test path, then the working directory."""
+    working_folder = config.invocation_params.dir
+    if config.args:
+        first = working_folder / config.args[0].split("::")[0]
+        if first.exists():
+            yield first
+    yield working_folder
+
+
+def merge_settings(config: pytest.Config) -> Settings:
+    """All sources merged.
+
+    Raises:
+        SettingsError: If any of them is wrong.
+    """
+    from pytest_llmval.settings import Settings
+
+    file = _config(config)
+    working_folder = config.invocation_params.dir
+    candidate, baseline = _versions(config, file)
+    store = text_option(config, "llmval-store")
+    return Settings(
+        config=file,
+        candidate=candidate,
+        baseline=baseline,
+        store=working_folder / store if store else Path(file.store or file.folder / ".llmval"),
+        out=working_folder / (text_option(config, "llmval-out") or "llmval-out"),
+        run_id=_run_id(config),
+        seed=whole_option(config, "llmval-seed", file.seed, least=0),
+        trials=whole_option(config, "llmval-trials", 1, least=1),
+        plan=switch(config, "llmval-plan"),
+        offline=switch(config, "llmval-offline"),
+        strict=switch(config, "llmval-strict"),
+        same_weights=switch(config, "llmval-same-weights"),
+        vary=_vary(config),
+    )
+
+
+def _config(config: pytest.Config) -> Config:
+    from pytest_llmval.settings import Config, find_config, read_config
+
+    named = text_option(config, "llmval-config")
+    path = config.invocation_params.dir / named if named else find_config(search_starts(config))
+    return read_config(path) if path else Config(working_folder=config.invocation_params.dir)
+
+
+def _versions(config: pytest.Config, file: Config) -> tuple[ModelSettings | None, ModelSettings | None]:
+    candidate = text_option(config, "model-version") or file.default_model
+    baseline = text_option(config, "baseline-version") or file.default_baseline
+    if baseline and not candidate:
+        from pytest_llmval.errors import SettingsError
+
+        msg = f"--baseline-version {baseline!r} needs a version to compare with it: add --model-version NAME"
+        raise SettingsError(msg)
+    return _version(config, file, candidate, "--model-version"), _version(config, file, baseline, "--baseline-version")
+
+
+def _version(config: pytest.Config, file: Config, name: str | None, option: str) -> ModelSettings | None:
+    from pytest_llmval.settings import resolve_version
+
+    return resolve_version(name, file, config.invocation_params.dir, option) if name else None
+
+
+def _run_id(config: pytest.Config) -> str:
+    """The controller makes the run's id, its workers are told."""
+    from pytest_llmval.run import new_run_id
+
+    given: dict[str, Any] = getattr(config, "workerinput", {})
+    return str(given["llmval_run_id"]) if "llmval_run_id" in given else new_run_id()
+
+
+def _vary(config: pytest.Config) -> tuple[str, ...]:
+    from pytest_llmval.errors import SettingsError, nearest
+    from pytest_llmval.settings import VARIABLE
+
+    axes = tuple(each.strip() for each in (text_option(config, "llmval-vary") or "").split(",") if each.strip())
+    for axis in axes:
+        if axis not in VARIABLE:
+            msg = f"--llmval-vary {axis!r}: {nearest(axis, VARIABLE)}"
+            raise SettingsError(msg)
+    return axes

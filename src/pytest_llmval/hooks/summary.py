@@ -1,0 +1,104 @@
+"""The run is told: manifest and summary files, JUnit properties, the table, the exit status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmval.hooks.options import is_version_named
+from pytest_llmval.hooks.tally import TALLY
+from pytest_llmval.stash import LEDGER, is_worker, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_llmval.ledger import Ledger
+
+INFRASTRUCTURE_FAILED = 75
+"""EX_TEMPFAIL of sysexits.h: try later."""
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """One line, when a version is named."""
+    if not is_version_named(config):
+        return None
+    settings = settings_of(config)
+    against = f", compared with {settings.baseline.name}" if settings.baseline else ""
+    return f"llmval: {settings.candidate.name if settings.candidate else '?'}{against}; run {settings.run_id}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write what the run leaves, before pytest writes its JUnit file, and settle the exit status."""
+    config = session.config
+    if is_worker(config):
+        return
+    ledger = config.stash.get(LEDGER, None)
+    if ledger is not None:
+        ledger.close(config.stash[TALLY].outcomes, config.stash[TALLY].failed_tests)
+        _add_suite_properties(config, ledger)
+    session.exitstatus = _exit_status(session, ledger)
+
+
+def _add_suite_properties(config: pytest.Config, ledger: Ledger) -> None:
+    from _pytest.junitxml import xml_key
+
+    from pytest_llmval.reports.junit import suite_properties
+
+    xml = config.stash.get(xml_key, None)
+    if xml is not None:
+        for name, value in suite_properties(ledger.summary):
+            xml.add_global_property(name, value)
+
+
+def _exit_status(session: pytest.Session, ledger: Ledger | None) -> int:
+    """Status of pytest; 75 when only infrastructure failed, 5 when a version was named and nothing came of it."""
+    tally = session.config.stash[TALLY]
+    status = int(session.exitstatus)
+    if status == pytest.ExitCode.TESTS_FAILED and tally.only_infrastructure_failed:
+        return INFRASTRUCTURE_FAILED
+    has_gates = ledger is not None and bool(ledger.summary.gates)
+    if status == pytest.ExitCode.OK and _ran_tests(session.config) and not (tally.has_results or has_gates):
+        return int(pytest.ExitCode.NO_TESTS_COLLECTED)
+    return status
+
+
+def _ran_tests(config: pytest.Config) -> bool:
+    """Whether a version was named and this was no dry run."""
+    if not is_version_named(config) or config.option.collectonly:
+        return False
+    return not settings_of(config).plan
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The table, when a gate ran."""
+    ledger = config.stash.get(LEDGER, None)
+    if ledger is None or not ledger.summary.gates:
+        _tell_asked(terminalreporter, ledger)
+        return
+    from pytest_llmval.reports.terminal import summary_lines
+
+    terminalreporter.section(f"llmval: {ledger.summary.against}")
+    _write(terminalreporter, summary_lines(ledger.summary))
+    for path in ledger.written:
+        terminalreporter.write_line(f"summary: {_relative(path, config)}")
+
+
+def _tell_asked(terminalreporter: pytest.TerminalReporter, ledger: Ledger | None) -> None:
+    """Without a gate, one line a version."""
+    if ledger is not None:
+        from pytest_llmval.reports.terminal import asked_lines
+
+        _write(terminalreporter, (f"llmval: {line}" for line in asked_lines(ledger.summary)))
+
+
+def _write(terminalreporter: pytest.TerminalReporter, lines: Iterable[str]) -> None:
+    encoding = getattr(terminalreporter._tw._file, "encoding", None) or "utf-8"  # noqa: SLF001 - no public way
+    for line in lines:
+        terminalreporter.write_line(line.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _relative(path: object, config: pytest.Config) -> str:
+    text, folder = str(path), str(config.invocation_params.dir)
+    return text.removeprefix(folder).lstrip("/\\") if text.startswith(folder) else text

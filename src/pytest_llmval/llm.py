@@ -1,0 +1,187 @@
+"""LLM: the handle on one model version that tests get as `llm` and `baseline_llm`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, overload
+
+from pytest_llmval.case_sets.decoding import decoding_from
+from pytest_llmval.case_sets.message import messages_from
+from pytest_llmval.current import current_test
+from pytest_llmval.errors import CapabilityMissing
+from pytest_llmval.records.record import Record, record_key, to_json
+from pytest_llmval.run import now
+from pytest_llmval.servers.exchange import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from pytest_llmval.run import Run
+    from pytest_llmval.servers.exchange import Choice, DocumentLikelihood, LogLikelihood, Response
+    from pytest_llmval.servers.server import Capabilities, Server
+    from pytest_llmval.settings import ModelSettings
+
+
+class LLM:
+    """A model version, ready to be asked. Each call measures; nothing is taken from a record."""
+
+    def __init__(self, run: Run, model: ModelSettings) -> None:
+        self._run = run
+        self._model = model
+        self._calls = 0
+
+    def __repr__(self) -> str:
+        """Which version this is."""
+        return f"<llm {self.version}: {self._model.server} {self._model.model}>"
+
+    @property
+    def version(self) -> str:
+        """Name of the model version."""
+        return self._model.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything that makes this version answer as it does."""
+        return self._run.fingerprint(self._model).digest
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the server can do."""
+        return self._server.capabilities
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer object."""
+        return self._server.tokenizer
+
+    @property
+    def _server(self) -> Server:
+        return self._run.server(self._model)
+
+    @overload
+    def generate(self, prompt: str, *, n: int = 1, seed: int | None = None, **decoding: object) -> Response: ...
+    @overload
+    def generate(
+        self, prompt: list[str], *, n: int = 1, seed: int | None = None, **decoding: object
+    ) -> list[Response]: ...
+    def generate(
+        self, prompt: str | list[str], *, n: int = 1, seed: int | None = None, **decoding: object
+    ) -> Response | list[Response]:
+        """Continue a prompt, or several together.
+
+        Args:
+            prompt: Plain text; no chat template is applied.
+            n: Samples a prompt; their texts are in `response.samples`.
+            seed: Seed of the first sample, the others count up; by default the run's. Without effect when greedy.
+            **decoding: `max_tokens`, `temperature`, `top_p`, `top_k`, `stop`, `logprobs`.
+        """
+        if isinstance(prompt, str):
+            return self._ask([Request(prompt)], n, seed, decoding)[0]
+        return self._ask([Request(each) for each in prompt], n, seed, decoding)
+
+    def chat(
+        self, messages: Sequence[Any], *, n: int = 1, seed: int | None = None, **decoding: object
+    ) -> Response | list[Response]:
+        """Answer a conversation, or several together, through the model's own chat template.
+
+        Args:
+            messages: `[{"role": …, "content": …}]`, or a list of such lists.
+            n: As for `generate`.
+            seed: As for `generate`.
+            **decoding: As for `generate`.
+
+        Raises:
+            ValueError: If a message has another shape.
+        """
+        if messages and isinstance(messages[0], list | tuple):
+            return self._ask([Request(messages_from(each)) for each in messages], n, seed, decoding)
+        return self._ask([Request(messages_from(messages))], n, seed, decoding)[0]
+
+    def _ask(self, requests: list[Request], n: int, seed: int | None, decoding: dict[str, object]) -> list[Response]:
+        if n < 1:
+            msg = f"n={n!r}: expected at least 1"
+            raise ValueError(msg)
+        first = self._run.settings.seed if seed is None else seed
+        shared = decoding_from(**decoding)
+        asked = [replace(each, decoding=shared, seed=first + sample) for each in requests for sample in range(n)]
+        answered = self._measured(asked)
+        return [_joined(answered[start : start + n]) for start in range(0, len(answered), n)]
+
+    def _measured(self, requests: list[Request]) -> list[Response]:
+        responses = self._server.answer(requests)
+        for request, response in zip(requests, responses, strict=True):
+            self._keep(request, response)
+        return responses
+
+    def _keep(self, request: Request, response: Response) -> None:
+        """Record a direct call; it is never taken for the answer to another one."""
+        test = current_test()
+        self._run.store.open()
+        self._calls += 1
+        record = Record(
+            key=record_key(self.fingerprint, request, f"{self._run.id}/{self._run.worker}", self._calls),
+            version=self.version,
+            fingerprint=self.fingerprint,
+            case_set="",
+            case_id="",
+            trial=0,
+            request=request,
+            response=response,
+            recorded_at=now(),
+            run_id=self._run.id,
+            test=test.nodeid if test else "",
+        )
+        self._run.store.append(self._run.id, f"responses/calls-{self._run.worker}.jsonl", to_json(record))
+
+    def loglikelihood(self, context: str, continuation: str) -> LogLikelihood:
+        """How probable `continuation` is right after `context`; no delimiter is added between them."""
+        self._require("loglikelihood")
+        return self._server.loglikelihood([(context, continuation)])[0]
+
+    def choose(self, context: str | Sequence[Any], choices: Sequence[str]) -> Choice:
+        """The most probable of several texts after a context, which may be a conversation.
+
+        Raises:
+            ValueError: If the server cannot score them; the text says why.
+        """
+        self._require("loglikelihood")
+        prompt = context if isinstance(context, str) else messages_from(context)
+        response = self._measured([Request(prompt, tuple(choices))])[0]
+        if response.choice is None:
+            msg = f"no choice: {response.error}"
+            raise ValueError(msg)
+        return response.choice
+
+    def document_likelihood(self, texts: Sequence[str]) -> list[DocumentLikelihood]:
+        """How probable each whole text is."""
+        self._require("loglikelihood")
+        return self._server.document_likelihood(texts)
+
+    def perplexity(self, texts: str | Sequence[str]) -> float:
+        """Perplexity over all tokens of the texts together: exp of the mean negative logprob a token."""
+        documents = self.document_likelihood([texts] if isinstance(texts, str) else list(texts))
+        tokens = sum(document.tokens for document in documents)
+        if tokens == 0:
+            msg = "perplexity needs at least one token of text"
+            raise ValueError(msg)
+        return math.exp(-math.fsum(document.logprob for document in documents) / tokens)
+
+    def logits(self, prompt: str) -> np.ndarray:
+        """Logits at every prompt position, float32, shape `[tokens, vocabulary]`."""
+        self._require("logits")
+        return self._server.logits(prompt)
+
+    def _require(self, capability: str) -> None:
+        server = self._server
+        if not getattr(server.capabilities, capability):
+            msg = f"the {server.name} server of {self.version!r} lacks the capability {capability!r}"
+            raise CapabilityMissing(msg)
+
+
+def _joined(samples: list[Response]) -> Response:
+    if len(samples) == 1:
+        return samples[0]
+    return replace(samples[0], samples=tuple(sample.text for sample in samples))

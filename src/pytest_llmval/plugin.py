@@ -1,0 +1,16 @@
+"""Entry point of the plugin: a table of contents of what pytest loads."""
+
+pytest_plugins = (
+    "pytest_llmval.hooks.options",
+    "pytest_llmval.hooks.lifecycle",
+    "pytest_llmval.hooks.collection",
+    "pytest_llmval.hooks.planning",
+    "pytest_llmval.hooks.outcome",
+    "pytest_llmval.hooks.workers",
+    "pytest_llmval.hooks.progress",
+    "pytest_llmval.hooks.summary",
+    "pytest_llmval.fixtures.run",
+    "pytest_llmval.fixtures.llm",
+    "pytest_llmval.fixtures.cases",
+    "pytest_llmval.fixtures.numerics",
+)

@@ -1,0 +1,117 @@
+"""Run: one pytest invocation. Its settings, the servers in use, the record store and what has happened so far."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmval.errors import ServerError
+from pytest_llmval.records.fingerprint import fingerprint
+from pytest_llmval.records.store import LocalStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_llmval.asking import Block
+    from pytest_llmval.records.fingerprint import Fingerprint
+    from pytest_llmval.records.record import Record
+    from pytest_llmval.servers.server import Server
+    from pytest_llmval.settings import ModelSettings, Settings
+
+
+def new_run_id() -> str:
+    """A name for a run that sorts by time and that no other run has."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def now() -> str:
+    """This moment, ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Run:
+    """One pytest invocation as seen by one of its processes."""
+
+    def __init__(self, settings: Settings, progress: Callable[[str, int, int], None]) -> None:
+        self.settings = settings
+        self.store = LocalStore(settings.store)
+        self.id = settings.run_id
+        self.worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        self.blocks: dict[str, list[Record]] = {}
+        """Blocks this process has read or computed, by their key."""
+        self.plans: dict[tuple[int, str], list[Block]] = {}
+        """Blocks of each case set and version; a case set lives as long as the suite that made it."""
+        self.progress = progress
+        """Told the label of a case set, and how many of how many requests are answered."""
+        self._servers: dict[str, Server] = {}
+        self._fingerprints: dict[str, Fingerprint] = {}
+        self._events: list[dict[str, Any]] = []
+        self._noted: set[str] = set()
+
+    def server(self, model: ModelSettings) -> Server:
+        """The server of a version, started on first use."""
+        if model.name not in self._servers:
+            self.note_once(f"model:{model.name}", model_event(model, self.fingerprint(model)))
+            self._servers[model.name] = open_server(model, self.settings.config.block)
+        return self._servers[model.name]
+
+    def fingerprint(self, model: ModelSettings) -> Fingerprint:
+        """The fingerprint of a version; nothing is loaded for it."""
+        if model.name not in self._fingerprints:
+            self._fingerprints[model.name] = fingerprint(model, self.store.hashes)
+        return self._fingerprints[model.name]
+
+    def note(self, event: dict[str, Any]) -> None:
+        """Add an event; it travels with the next test report to the process that writes the shared files."""
+        self._events.append(event)
+
+    def note_once(self, name: str, event: dict[str, Any]) -> None:
+        """Add an event unless one was added under this name."""
+        if name not in self._noted:
+            self._noted.add(name)
+            self.note(event)
+
+    def take_events(self) -> list[dict[str, Any]]:
+        """The events since the last call, JSON values only."""
+        taken, self._events = self._events, []
+        return taken
+
+    def close(self) -> None:
+        """Stop the servers."""
+        while self._servers:
+            self._servers.popitem()[1].close()
+
+
+def model_event(model: ModelSettings, print_: Fingerprint) -> dict[str, Any]:
+    """What the manifest says of a model version."""
+    return {
+        "event": "model",
+        "version": model.name,
+        "model": model.model,
+        "same_weights_as": model.same_weights_as,
+        "fingerprint": print_.digest,
+        "parts": print_.parts,
+    }
+
+
+def open_server(model: ModelSettings, batch_size: int) -> Server:
+    """The server that answers for a version. Heavy libraries are imported here, not before.
+
+    Raises:
+        ServerError: If its library is not installed.
+    """
+    if model.server == "scripted":
+        from pytest_llmval.servers.scripted import ScriptedServer
+
+        return ScriptedServer.from_file(model.answers or "")
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        msg = f"version {model.name!r} needs torch and transformers: pip install pytest-llmval[transformers]"
+        raise ServerError(msg) from error
+    from pytest_llmval.servers.engine.engine import TransformersEngine
+
+    return TransformersEngine(model, batch_size=batch_size)

@@ -1,0 +1,97 @@
+"""What the plugin keeps on pytest's objects, under typed keys; made on first use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from pytest_llmval.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_llmval.case_sets.case import Decoration
+    from pytest_llmval.current import TestInProgress
+    from pytest_llmval.ledger import Ledger
+    from pytest_llmval.run import Run
+    from pytest_llmval.settings import ModelSettings, Settings
+
+MERGE_SETTINGS: pytest.StashKey[Callable[[pytest.Config], Settings]] = pytest.StashKey()
+"""How settings are made; put there by the hooks."""
+PROGRESS: pytest.StashKey[Callable[[str, int, int], None]] = pytest.StashKey()
+"""Who is told of progress; put there by the hooks."""
+SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
+GATES: pytest.StashKey[int] = pytest.StashKey()
+TEST: pytest.StashKey[TestInProgress] = pytest.StashKey()
+DECORATION = "__llmval_cases__"
+"""Attribute that `case_set.each` and `.all` leave on a test function; spelt here so that nothing is imported for it."""
+CASE = "_llmval_case"
+"""Private fixture that carries an item's case."""
+
+
+def decoration_of(holder: object) -> Decoration | None:
+    """How the test of an item (or of a metafunc) was decorated with a case set, None when it was not."""
+    return getattr(getattr(holder, "function", None), DECORATION, None)
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """The settings of this invocation.
+
+    Raises:
+        pytest.UsageError: If an option, a name or `llmval.toml` is wrong.
+    """
+    if SETTINGS not in config.stash:
+        try:
+            config.stash[SETTINGS] = config.stash[MERGE_SETTINGS](config)
+        except SettingsError as error:
+            raise pytest.UsageError(str(error)) from error
+    return config.stash[SETTINGS]
+
+
+def run_of(config: pytest.Config) -> Run:
+    """This process's view of the run."""
+    if RUN not in config.stash:
+        from pytest_llmval.run import Run
+
+        config.stash[RUN] = Run(settings_of(config), config.stash[PROGRESS])
+    return config.stash[RUN]
+
+
+def ledger_of(config: pytest.Config) -> Ledger:
+    """The ledger; only the process that writes shared files asks for it."""
+    if LEDGER not in config.stash:
+        from pytest_llmval.ledger import Ledger
+
+        config.stash[LEDGER] = Ledger(settings_of(config))
+    return config.stash[LEDGER]
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is an xdist worker."""
+    return hasattr(config, "workerinput")
+
+
+def skip(reason: str) -> NoReturn:
+    """Skip the test; the report shows the test's own place and not this line."""
+    raise pytest.skip.Exception(reason, _use_item_location=True)
+
+
+def candidate_of(config: pytest.Config) -> ModelSettings:
+    """The version under test; skips when none is named."""
+    settings = settings_of(config)
+    if settings.candidate is None:
+        known = ", ".join(settings.config.models) or "none; `llmval init MODEL` writes a first llmval.toml"
+        skip(f"no model version: name one with --model-version NAME (known: {known}), or in [defaults]")
+    return settings.candidate
+
+
+def baseline_of(config: pytest.Config) -> ModelSettings:
+    """The version it is compared with; skips when none is named."""
+    candidate_of(config)
+    baseline = settings_of(config).baseline
+    if baseline is None:
+        skip("no baseline: name one with --baseline-version NAME")
+    return baseline

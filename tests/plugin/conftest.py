@@ -1,0 +1,114 @@
+"""A suite of questions about numbers, with versions whose answers are written down."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+N = 60
+QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+"""Inner runs without plugins that only cost them time."""
+
+SUITE = """
+from pytest_llmval import assert_at_least, assert_no_regression, cases, exact_match
+
+qa = cases("qa.jsonl", prompt="{question}", reference="{answer}")
+
+@qa.each
+def test_each(case, response):
+    assert case["answer"] == response.text
+
+@qa.all
+def test_gate(responses, baseline_responses):
+    assert_no_regression(exact_match(responses), exact_match(baseline_responses))
+"""
+
+
+@dataclass
+class Shop:
+    """A folder with `qa.jsonl`, `llmval.toml` and scripted versions."""
+
+    pytester: pytest.Pytester
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.pytester.path
+
+    def write_cases(self, count=N, **fields):
+        """The questions `what is 0` …, each with its answer."""
+        rows = [{"id": f"q{i}", "question": f"what is {i}", "answer": f"it is {i}", **fields} for i in range(count)]
+        self.write_lines("qa.jsonl", rows)
+
+    def write_lines(self, name, rows):
+        """A JSON Lines file."""
+        (self.path / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def add_version(self, name, wrong=(), failed=(), **more):
+        """A version that is wrong on some questions and gives no answer to others."""
+        answers = []
+        for i in range(N):
+            entry = {"prompt": f"what is {i}", "text": "no idea" if i in wrong else f"it is {i}"}
+            answers.append(entry | ({"error": "the server hung up"} if i in failed else {}))
+        self.write_lines(f"{name}.jsonl", answers)
+        keys = {"server": "scripted", "answers": f"{name}.jsonl", **more}
+        lines = [f"[models.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
+        with (self.path / "llmval.toml").open("a", encoding="utf-8") as config:
+            config.write("\n".join(lines) + "\n")
+
+    def run(self, *args, versions=("new", "old")):
+        """Run pytest on the suite, with both versions unless told otherwise."""
+        named = [f"--{role}-version={name}" for role, name in zip(("model", "baseline"), versions, strict=False)]
+        return self.pytester.runpytest(*QUIET, *named, *args)
+
+    def run_subprocess(self, *args):
+        """Run pytest in a process of its own."""
+        return self.pytester.runpytest_subprocess(*QUIET, "--model-version=new", "--baseline-version=old", *args)
+
+    @property
+    def runs(self) -> list[Path]:
+        """Folders of all runs, oldest first."""
+        return sorted((self.path / ".llmval" / "runs").iterdir(), key=lambda run: run.stat().st_mtime_ns)
+
+    def records(self, run=None):
+        """The records of a run, by version and case, without what differs between any two runs."""
+        found = {}
+        for path in sorted(((run or self.runs[-1]) / "responses").glob("*.jsonl")):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                record = json.loads(line)
+                record["response"].pop("timing")
+                for name in ("recorded_at", "run_id", "replayed_from"):
+                    record.pop(name)
+                found[record["version"], record["case_id"], record["trial"]] = record
+        return found
+
+    def all_verdicts(self, run=None):
+        """The verdicts of a run, in the order they were recorded."""
+        lines = ((run or self.runs[-1]) / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()
+        return list(map(json.loads, lines))
+
+    def verdicts(self, run=None):
+        """The verdicts of a run, by test."""
+        return {entry["test"]: entry for entry in self.all_verdicts(run)}
+
+    def manifest(self, run=None):
+        """The manifest of a run."""
+        return json.loads(((run or self.runs[-1]) / "manifest.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def shop(pytester):
+    """A suite of 60 questions: `old` is right on all of them, `new` as well."""
+    pytester.makepyfile(test_qa=SUITE)
+    made = Shop(pytester)
+    made.write_cases()
+    made.add_version("old")
+    made.add_version("new")
+    return made
+
+
+@pytest.fixture(params=[(), ("-n", "2")], ids=["serial", "xdist"])
+def distribution(request):
+    """Serial, and over two workers of pytest-xdist."""
+    return request.param
