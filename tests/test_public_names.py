@@ -11,6 +11,7 @@ def test_all_names_are_there_and_no_other():
         "Choice",
         "InvalidComparison",
         "LlmvalDataWarning",
+        "LlmvalStoreWarning",
         "LogLikelihood",
         "Message",
         "ModelRegression",

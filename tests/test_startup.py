@@ -43,6 +43,24 @@ def test_an_unrelated_suite_finds_no_import_no_folder_no_output(pytester):
     assert made == {"modules.json", "test_probe.py"}
 
 
+def test_an_unrelated_suite_pays_nothing_under_xdist(pytester):
+    """The controller loads nothing for it either."""
+    pytester.makepyfile("def test_unrelated():\n    pass")
+    pytester.makeconftest(
+        f"""
+        import sys
+
+        def pytest_terminal_summary(terminalreporter):
+            heavy = {{name.split(".")[0] for name in sys.modules}} & set({HEAVY!r})
+            terminalreporter.write_line(f"heavy modules: {{sorted(heavy)}}")
+        """
+    )
+
+    result = pytester.runpytest_subprocess("-n", "1", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+
+    result.stdout.fnmatch_lines(["heavy modules: [[][]]"])
+
+
 def test_importing_the_package_loads_neither_numpy_nor_torch(pytester):
     """Public names are loaded on first use."""
     result = pytester.run(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_llmval.case_sets.checks import LlmvalDataWarning
     from pytest_llmval.case_sets.loading import cases
     from pytest_llmval.case_sets.message import Message
+    from pytest_llmval.records.store import LlmvalStoreWarning
     from pytest_llmval.scoring.choice import choice_accuracy
     from pytest_llmval.scoring.score import Scores, Unscored
     from pytest_llmval.scoring.scored import scored
@@ -27,6 +28,7 @@ _HOMES = {
     "CaseSet": "case_sets.case",
     "Choice": "servers.exchange",
     "LlmvalDataWarning": "case_sets.checks",
+    "LlmvalStoreWarning": "records.store",
     "LogLikelihood": "servers.exchange",
     "Message": "case_sets.message",
     "Outcome": "verdicts.verdict",
@@ -52,6 +54,7 @@ __all__ = [
     "Choice",
     "InvalidComparison",
     "LlmvalDataWarning",
+    "LlmvalStoreWarning",
     "LogLikelihood",
     "Message",
     "ModelRegression",

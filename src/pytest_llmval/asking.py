@@ -77,7 +77,7 @@ def request_seed(seed: int, case_id: str, trial: int) -> int:
     >>> request_seed(0, "a", 0) == request_seed(0, "a", 1)
     False
     """
-    digest = hashlib.sha256(f"{seed}/{case_id}/{trial}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}/{case_id}/{trial}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:4], "big")
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from pytest_llmval.current import current_run, current_test
 from pytest_llmval.errors import InvalidComparison, ModelRegression
+from pytest_llmval.scoring.score import Scores
 from pytest_llmval.verdicts.family import gate_alpha
 from pytest_llmval.verdicts.regression import decide_regression
 from pytest_llmval.verdicts.threshold import decide_at_least, decide_at_most
 from pytest_llmval.verdicts.verdict import Outcome
 
 if TYPE_CHECKING:
-    from pytest_llmval.scoring.score import Scores
     from pytest_llmval.verdicts.verdict import Verdict
 
 ALPHA = 0.05
@@ -38,6 +38,7 @@ def assert_no_regression(candidate: Scores, baseline: Scores, *, margin: float =
             there are fewer than five clusters.
     """
     __tracebackhide__ = True
+    _require_scores(candidate, baseline)
     run = current_run()
     verdict = decide_regression(
         candidate,
@@ -61,6 +62,7 @@ def assert_at_least(scores: Scores, minimum: float) -> Verdict:
         InvalidComparison: If more than 5 % of the cases failed or are unscored.
     """
     __tracebackhide__ = True
+    _require_scores(scores)
     return _conclude(decide_at_least(scores, minimum, alpha=ALPHA))
 
 
@@ -72,7 +74,16 @@ def assert_at_most(scores: Scores, maximum: float) -> Verdict:
         InvalidComparison: If more than 5 % of the cases failed or are unscored.
     """
     __tracebackhide__ = True
+    _require_scores(scores)
     return _conclude(decide_at_most(scores, maximum, alpha=ALPHA))
+
+
+def _require_scores(*given: object) -> None:
+    __tracebackhide__ = True
+    for each in given:
+        if not isinstance(each, Scores):
+            msg = f"expected scores, for example exact_match(responses), got {each!r:.80}"
+            raise TypeError(msg)
 
 
 def _adjusted_alpha() -> float:

@@ -77,9 +77,16 @@ class LLM:
             n: Samples a prompt; their texts are in `response.samples`.
             seed: Seed of the first sample, the others count up; by default the run's. Without effect when greedy.
             **decoding: `max_tokens`, `temperature`, `top_p`, `top_k`, `stop`, `logprobs`.
+
+        Raises:
+            TypeError: If the prompt is neither text nor texts, or a decoding parameter is unknown.
         """
         if isinstance(prompt, str):
             return self._ask([Request(prompt)], n, seed, decoding)[0]
+        texts: object = prompt  # callers may not check types
+        if not isinstance(texts, list | tuple) or not all(isinstance(each, str) for each in texts):
+            msg = f"prompt={prompt!r:.80}: expected text or a list of texts; conversations go to .chat()"
+            raise TypeError(msg)
         return self._ask([Request(each) for each in prompt], n, seed, decoding)
 
     def chat(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
     from pytest_llmval.records.record import Record
     from pytest_llmval.servers.server import Server
     from pytest_llmval.settings import ModelSettings, Settings
-
-
-def new_run_id() -> str:
-    """A name for a run that sorts by time and that no other run has."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
 def now() -> str:
@@ -60,7 +54,7 @@ class Run:
     def fingerprint(self, model: ModelSettings) -> Fingerprint:
         """The fingerprint of a version; nothing is loaded for it."""
         if model.name not in self._fingerprints:
-            self._fingerprints[model.name] = fingerprint(model, self.store.hashes)
+            self._fingerprints[model.name] = fingerprint(model, None if self.settings.plan else self.store.hashes)
         return self._fingerprints[model.name]
 
     def note(self, event: dict[str, Any]) -> None:

@@ -101,12 +101,36 @@ class Settings:
     """Whether the user declared with `--llmval-same-weights` that both versions share their weights."""
     vary: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Two folders may bear one name, as in `old/model` and `new/model`; servers and answers are kept by name."""
+        if not self.candidate or not self.baseline or self.candidate == self.baseline:
+            return
+        if self.candidate.name == self.baseline.name:
+            candidate, baseline = _told_apart(self.candidate, self.baseline, self.config)
+            object.__setattr__(self, "candidate", candidate)
+            object.__setattr__(self, "baseline", baseline)
+
     @property
     def weights_are_shared(self) -> bool:
         """Whether numbers inside candidate and baseline must agree."""
         if self.candidate is None or self.baseline is None:
             return False
         return self.same_weights or self.candidate.weights_name == self.baseline.weights_name
+
+
+def _told_apart(
+    candidate: ModelSettings, baseline: ModelSettings, config: Config
+) -> tuple[ModelSettings, ModelSettings]:
+    """Both versions, folders named by as much of their paths as tells them apart; a name from the file stays."""
+    sides = (candidate, baseline)
+    tails = [Path(side.model).parts for side in sides]
+    length = next((n for n in range(1, max(map(len, tails)) + 1) if tails[0][-n:] != tails[1][-n:]), None)
+    names = ["/".join(tail[-length:]) if length else side.model for side, tail in zip(sides, tails, strict=True)]
+    first, second = (
+        side if side == config.models.get(side.name) else dataclasses.replace(side, name=name)
+        for side, name in zip(sides, names, strict=True)
+    )
+    return first, second
 
 
 def find_config(starts: Iterable[Path]) -> Path | None:
@@ -147,18 +171,30 @@ def read_config(path: Path) -> Config:
     _check_keys(defaults, ("model", "baseline", "block", "seed"), f"{path.name} [defaults]")
     return Config(
         path=path.resolve(),
-        models={name: _model(name, table, path) for name, table in _table(raw, "models", path).items()},
-        default_model=defaults.get("model"),
-        default_baseline=defaults.get("baseline"),
+        models=_models(_table(raw, "models", path), path),
+        default_model=_default(defaults, "model", raw, path),
+        default_baseline=_default(defaults, "baseline", raw, path),
         store=_store_uri(_table(raw, "store", path), path),
         block=_whole(raw.get("block", defaults.get("block", DEFAULT_BLOCK)), "block", path, least=1),
         seed=_whole(defaults.get("seed", 0), "seed", path, least=0),
     )
 
 
+def _default(defaults: Mapping[str, Any], key: str, raw: Mapping[str, Any], path: Path) -> str | None:
+    """A name from `[models]`, or a folder relative to the file."""
+    name = defaults.get(key)
+    if name is None:
+        return None
+    if not isinstance(name, str) or not name:
+        msg = f"{path.name} [defaults]: {key} = {name!r}; expected the name of a model version"
+        raise SettingsError(msg)
+    folder = path.parent.resolve() / name
+    return str(folder) if name not in raw.get("models", {}) and folder.is_dir() else name
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         msg = f"{path}: not valid TOML: {error}"
         raise SettingsError(msg) from error
@@ -194,7 +230,18 @@ def _store_uri(table: Mapping[str, Any], path: Path) -> str | None:
     uri = table.get("uri")
     if uri is None:
         return None
-    return uri if "://" in str(uri) else str(path.parent.resolve() / str(uri))
+    if not isinstance(uri, str) or "://" in uri:
+        msg = f"{path.name} [store]: uri = {uri!r}; expected a folder, since this version keeps records on a disk only"
+        raise SettingsError(msg)
+    return str(path.parent.resolve() / uri)
+
+
+def _models(tables: Mapping[str, Any], path: Path) -> dict[str, ModelSettings]:
+    models = {name: _model(name, table, path) for name, table in tables.items()}
+    for model in models.values():
+        if model.same_weights_as:
+            _check_choice(model.same_weights_as, models, f"{path.name} [models.{model.name}]: unknown same_weights_as")
+    return models
 
 
 def _model(name: str, table: object, path: Path) -> ModelSettings:

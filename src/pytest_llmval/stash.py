@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from pytest_llmval.current import new_run_id
 from pytest_llmval.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ MERGE_SETTINGS: pytest.StashKey[Callable[[pytest.Config], Settings]] = pytest.St
 PROGRESS: pytest.StashKey[Callable[[str, int, int], None]] = pytest.StashKey()
 """Who is told of progress; put there by the hooks."""
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+RUN_ID: pytest.StashKey[str] = pytest.StashKey()
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
 GATES: pytest.StashKey[int] = pytest.StashKey()
@@ -35,6 +37,14 @@ CASE = "_llmval_case"
 def decoration_of(holder: object) -> Decoration | None:
     """How the test of an item (or of a metafunc) was decorated with a case set, None when it was not."""
     return getattr(getattr(holder, "function", None), DECORATION, None)
+
+
+def run_id_of(config: pytest.Config) -> str:
+    """The run's id: made once by the controller, which tells its workers."""
+    if RUN_ID not in config.stash:
+        told: dict[str, str] = getattr(config, "workerinput", {})
+        config.stash[RUN_ID] = told.get("llmval_run_id") or new_run_id()
+    return config.stash[RUN_ID]
 
 
 def settings_of(config: pytest.Config) -> Settings:

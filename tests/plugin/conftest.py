@@ -98,8 +98,10 @@ class Shop:
 
 
 @pytest.fixture
-def shop(pytester):
+def shop(pytester, monkeypatch):
     """A suite of 60 questions: `old` is right on all of them, `new` as well."""
+    # The inner run is nobody's worker, also when these tests are distributed themselves.
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     pytester.makepyfile(test_qa=SUITE)
     made = Shop(pytester)
     made.write_cases()

@@ -104,6 +104,17 @@ def test_a_bar_that_is_not_reached_fails(shop):
     result.stdout.fnmatch_lines(["*ModelRegression: exact_match 0.500 (90% CI *, n=60), bar 0.900*"])
 
 
+def test_responses_in_place_of_scores_are_explained(shop):
+    """The first mistake of a newcomer."""
+    only_gates(shop, "assert_no_regression(responses, baseline_responses)")
+
+    result = shop.run()
+
+    result.stdout.fnmatch_lines(
+        ["*TypeError: expected scores, for example exact_match(responses), got <60 responses of new to qa@*"]
+    )
+
+
 def test_different_datasets_are_refused(shop):
     """A gate over two case sets is invalid and names what differs."""
     shop.pytester.makepyfile(

@@ -61,4 +61,4 @@ def test_findings_are_warnings_given_once(shop, distribution):
 
     text = result.stdout.str()
     assert text.count("2 of 2 cases have an empty reference (qa.jsonl:1, qa.jsonl:2); they stay unscored") == 1
-    assert text.count("1 prompts occur more than once") == 1
+    assert text.count("1 prompt occurs more than once") == 1

@@ -35,7 +35,7 @@ class Decoding:
             ("temperature", _is_number(self.temperature) and 0 <= self.temperature < INFINITY, "0 (greedy) or more"),
             ("top_p", _is_number(self.top_p) and 0 < self.top_p <= 1, "a share in (0, 1]"),
             ("top_k", _is_whole(self.top_k, 0), "0 (all tokens) or a whole number"),
-            ("stop", all(isinstance(each, str) and each for each in self.stop), "strings that are not empty"),
+            ("stop", all(map(_is_text, self.stop)), "strings that are not empty"),
             ("logprobs", self.logprobs is None or _is_whole(self.logprobs, 0), "None or a whole number of at least 0"),
         )
         for name, holds, rule in rules:
@@ -55,6 +55,10 @@ class Decoding:
 
 def _is_whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _is_number(value: object) -> bool:

@@ -15,7 +15,7 @@ from pytest_llmval.case_sets.decoding import decoding_from
 from pytest_llmval.case_sets.message import Message, messages_from
 from pytest_llmval.case_sets.options import options_of
 from pytest_llmval.case_sets.rows import Row, read_rows
-from pytest_llmval.case_sets.templates import MissingField, chat_messages, field_of, fill, fill_text, plain_prompt
+from pytest_llmval.case_sets.templates import chat_messages, field_of, fill, fill_text, names_in, plain_prompt
 from pytest_llmval.errors import DatasetError
 
 Source = str | Path | Iterable[Mapping[str, Any]]
@@ -207,12 +207,9 @@ def _reference(row: Row, templates: Templates, known: Container[str]) -> Any:
     """The expected answer. A row may lack a field that other rows have: that is a finding, a mistyped name an error."""
     if templates.reference is None:
         return None
-    try:
-        return fill(templates.reference, row, "reference")
-    except MissingField as error:
-        if error.name in known:
-            return None
-        raise
+    if any(name in known and row.fields.get(name) is None for name in names_in(templates.reference)):
+        return None
+    return fill(templates.reference, row, "reference")
 
 
 def _prompt(row: Row, templates: Templates, examples: tuple[tuple[str, str], ...]) -> str | tuple[Message, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ def messages_from(value: object) -> tuple[Message, ...]:
     return tuple(_message(entry, index) for index, entry in enumerate(value))
 
 
-def _message(entry: Message | Mapping[str, Any], index: int) -> Message:
+def _message(entry: object, index: int) -> Message:
     if isinstance(entry, Message):
         return entry
     role = entry.get("role") if isinstance(entry, Mapping) else None

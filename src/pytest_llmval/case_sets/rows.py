@@ -106,7 +106,8 @@ def _read_csv(path: Path) -> Iterator[Row]:
                 raise DatasetError(msg)
             yield Row(fields, place)
     except csv.Error as error:
-        msg = f"{path.name}:{reader.line_num}: not CSV: {error}"
+        # The reader still stands at the row before.
+        msg = f"{path.name}:{reader.line_num + 1}: not CSV: {error}"
         raise DatasetError(msg) from error
 
 

@@ -38,12 +38,12 @@ def fill(template: str, row: Row, argument: str) -> Any:
         raise DatasetError(msg) from error
 
 
-class MissingField(DatasetError):  # noqa: N818 - says what is missing
-    """A template names a field that a row lacks, or that is null there."""
-
-    def __init__(self, text: str, name: str) -> None:
-        super().__init__(text)
-        self.name = name
+def names_in(template: str) -> set[str]:
+    """The fields a template names; none when it is no format string, which `fill` reports."""
+    try:
+        return {re.split(r"[.\[]", name)[0] for _, name, _, _ in string.Formatter().parse(template) if name}
+    except ValueError:
+        return set()
 
 
 class _Fields(string.Formatter):
@@ -57,9 +57,9 @@ class _Fields(string.Formatter):
         try:
             value, first = super().get_field(field_name, args, kwargs)
         except (KeyError, IndexError, AttributeError) as error:
-            raise MissingField(self._complaint(field_name, "this row lacks"), field_name) from error
+            raise DatasetError(self._complaint(field_name, "this row lacks")) from error
         if value is None:
-            raise MissingField(self._complaint(field_name, "is null in this row"), str(first))
+            raise DatasetError(self._complaint(field_name, "is null in this row"))
         return value, first
 
     def _complaint(self, field_name: str, what: str) -> str:
@@ -69,18 +69,18 @@ class _Fields(string.Formatter):
         if isinstance(key, int):
             msg = "a field without a name"
             raise ValueError(msg)  # noqa: TRY004 - a wrong template, reported as such by the caller
-        return field_of(row, key, self.argument)
+        return field_of(self.row, key, self.argument)
 
 
 def field_of(row: Row, name: str, argument: str) -> Any:
     """The raw value of a field.
 
     Raises:
-        MissingField: If the row lacks it; the text suggests the nearest.
+        DatasetError: If the row lacks it; the text suggests the nearest.
     """
     if name not in row.fields:
         msg = f"{row.place}: {argument} names the field {name!r}, which this row lacks; {nearest(name, row.fields)}"
-        raise MissingField(msg, name)
+        raise DatasetError(msg)
     return row.fields[name]
 
 

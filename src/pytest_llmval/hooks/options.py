@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_llmval.stash import run_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,14 +132,13 @@ def merge_settings(config: pytest.Config) -> Settings:
     file = _config(config)
     working_folder = config.invocation_params.dir
     candidate, baseline = _versions(config, file)
-    store = text_option(config, "llmval-store")
     return Settings(
         config=file,
         candidate=candidate,
         baseline=baseline,
-        store=working_folder / store if store else Path(file.store or file.folder / ".llmval"),
+        store=_store(config, file),
         out=working_folder / (text_option(config, "llmval-out") or "llmval-out"),
-        run_id=_run_id(config),
+        run_id=run_id_of(config),
         seed=whole_option(config, "llmval-seed", file.seed, least=0),
         trials=whole_option(config, "llmval-trials", 1, least=1),
         plan=switch(config, "llmval-plan"),
@@ -156,29 +157,36 @@ def _config(config: pytest.Config) -> Config:
     return read_config(path) if path else Config(working_folder=config.invocation_params.dir)
 
 
+def _store(config: pytest.Config, file: Config) -> Path:
+    named = text_option(config, "llmval-store")
+    if named and "://" in named:
+        from pytest_llmval.errors import SettingsError
+
+        msg = f"--llmval-store {named!r}: expected a folder; stores at a URL are not available in this version"
+        raise SettingsError(msg)
+    return config.invocation_params.dir / named if named else Path(file.store or file.folder / ".llmval")
+
+
 def _versions(config: pytest.Config, file: Config) -> tuple[ModelSettings | None, ModelSettings | None]:
-    candidate = text_option(config, "model-version") or file.default_model
-    baseline = text_option(config, "baseline-version") or file.default_baseline
+    candidate = _version(config, file, "model-version", file.default_model)
+    baseline = _version(config, file, "baseline-version", file.default_baseline)
     if baseline and not candidate:
         from pytest_llmval.errors import SettingsError
 
-        msg = f"--baseline-version {baseline!r} needs a version to compare with it: add --model-version NAME"
+        msg = f"--baseline-version {baseline.name!r} needs a version to compare with it: add --model-version NAME"
         raise SettingsError(msg)
-    return _version(config, file, candidate, "--model-version"), _version(config, file, baseline, "--baseline-version")
+    return candidate, baseline
 
 
-def _version(config: pytest.Config, file: Config, name: str | None, option: str) -> ModelSettings | None:
+def _version(config: pytest.Config, file: Config, option: str, default: str | None) -> ModelSettings | None:
+    """The version an option names, else the one of `[defaults]`."""
     from pytest_llmval.settings import resolve_version
 
-    return resolve_version(name, file, config.invocation_params.dir, option) if name else None
-
-
-def _run_id(config: pytest.Config) -> str:
-    """The controller makes the run's id, its workers are told."""
-    from pytest_llmval.run import new_run_id
-
-    given: dict[str, Any] = getattr(config, "workerinput", {})
-    return str(given["llmval_run_id"]) if "llmval_run_id" in given else new_run_id()
+    named = text_option(config, option)
+    if named:
+        return resolve_version(named, file, config.invocation_params.dir, f"--{option}")
+    place = f"[defaults] {option.removesuffix('-version')} ="
+    return resolve_version(default, file, file.folder, place) if default else None
 
 
 def _vary(config: pytest.Config) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ CANDIDATE_FIXTURES = {"response", "responses"}
 def pytest_configure(config: pytest.Config) -> None:
     """A plan is made in this process: workers would have nothing to do."""
     if _is_plan(config) and hasattr(config.option, "dist"):
+        config.option.numprocesses = None
         config.option.dist = "no"
         config.option.tx = []
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmval.stash import PROGRESS, is_worker
+from pytest_llmval.stash import PROGRESS, SETTINGS, is_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 SECONDS_BETWEEN_LINES = 30.0
 SECONDS_BETWEEN_BARS = 0.2
@@ -56,6 +58,70 @@ class Progress:
         bar = "#" * filled + "." * (BAR_WIDTH - filled)
         self._is_bar_shown = done < total
         reporter.rewrite(f"[{bar}] {text}" if done < total else "", erase=True)
+
+
+class BlockWatch(threading.Thread):
+    """Tells from time to time how many answers the workers of a distributed run have committed.
+
+    Workers have no terminal; what they commit stands on disk, where the controller can count it.
+    """
+
+    def __init__(self, folder: Path, write_line: Callable[[str], None], seconds: float = SECONDS_BETWEEN_LINES) -> None:
+        super().__init__(name="llmval-progress", daemon=True)
+        self._folder = folder
+        self._write_line = write_line
+        self._seconds = seconds
+        self._counts: dict[Path, int] = {}
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Look and tell until stopped; nothing new, nothing told."""
+        told = 0
+        while not self._stopped.wait(self._seconds):
+            done = self.count()
+            if done > told:
+                told = done
+                self._write_line(f"llmval: {done} answers so far")
+
+    def count(self) -> int:
+        """Answers committed so far; a segment never changes, so each is read once."""
+        for path in self._folder.glob("*.jsonl"):
+            if path not in self._counts:
+                self._counts[path] = path.read_bytes().count(b"\n")
+        return sum(self._counts.values())
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+        if self.is_alive():
+            self.join()
+
+
+WATCH: pytest.StashKey[BlockWatch] = pytest.StashKey()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Watch the run's records once the first worker is there."""
+    config = node.config
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if WATCH in config.stash or SETTINGS not in config.stash or reporter is None or config.option.verbose < 0:
+        return
+    settings = config.stash[SETTINGS]
+
+    def write_line(text: str) -> None:
+        reporter.ensure_newline()
+        reporter.write_line(text)
+
+    config.stash[WATCH] = BlockWatch(settings.store / "runs" / settings.run_id / "responses", write_line)
+    config.stash[WATCH].start()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Nothing is told once the reports are written."""
+    watch = session.config.stash.get(WATCH, None)
+    if watch is not None:
+        watch.stop()
 
 
 def pytest_configure(config: pytest.Config) -> None:

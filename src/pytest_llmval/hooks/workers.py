@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_llmval.hooks.tally import TALLY, Tally
-from pytest_llmval.stash import LEDGER, is_worker, ledger_of, settings_of
+from pytest_llmval.stash import LEDGER, is_worker, ledger_of, run_id_of
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a new worker the run it belongs to."""
-    node.workerinput["llmval_run_id"] = settings_of(node.config).run_id
+    node.workerinput["llmval_run_id"] = run_id_of(node.config)
 
 
 class Listener:

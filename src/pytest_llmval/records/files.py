@@ -31,7 +31,11 @@ def _is_unicode(text: str) -> bool:
 
 def make_folder(folder: Path) -> None:
     """Create a folder and those above it, for the owner only."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # With parents=True, mkdir would give the mode to the last folder alone.
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True)
 
 
 def replace_file(path: Path, text: str) -> None:

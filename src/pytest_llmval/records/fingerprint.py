@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 ENGINE = 1
 """Raised whenever the engine computes other numbers than before, so that old records are not taken for new ones."""
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt", "spiece.model")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "added_tokens.json",
+    "special_tokens_map.json",
+)
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")
 CONFIG_FILES = ("config.json", "generation_config.json", "adapter_config.json")
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".gguf", ".pt", ".pth")
@@ -39,12 +49,13 @@ class Fingerprint:
         return content_hash(self.parts)
 
 
-def fingerprint(model: ModelSettings, cache: Path) -> Fingerprint:
+def fingerprint(model: ModelSettings, cache: Path | None) -> Fingerprint:
     """The fingerprint of a version, without loading it.
 
     Args:
         model: The version.
-        cache: Folder in which hashes of large files are remembered by path, size and time of change.
+        cache: Folder in which hashes of large files are remembered by path, size and time of change; None to
+            remember nothing.
     """
     parts: dict[str, Any] = {"server": model.server, "engine": ENGINE}
     if model.server == "scripted":
@@ -69,7 +80,7 @@ def _loading_parts(model: ModelSettings) -> dict[str, Any]:
     }
 
 
-def _folder_parts(folder: Path, cache: Path) -> dict[str, str]:
+def _folder_parts(folder: Path, cache: Path | None) -> dict[str, str]:
     return {
         "weights": _hash_files(_weights(folder), cache),
         "config": _hash_files(_present(folder, CONFIG_FILES), cache),
@@ -86,20 +97,20 @@ def _present(folder: Path, names: tuple[str, ...]) -> Iterator[Path]:
     yield from (folder / name for name in names if (folder / name).is_file())
 
 
-def _hash_files(paths: Iterator[Path], cache: Path) -> str:
+def _hash_files(paths: Iterator[Path], cache: Path | None) -> str:
     return content_hash([[path.name, _hash_file(path, cache)] for path in paths])
 
 
-def _hash_file(path: Path, cache: Path) -> str:
+def _hash_file(path: Path, cache: Path | None) -> str:
     """SHA-256 of a file; one that did not change since is not read again."""
     stat = path.stat()
     state = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-    if stat.st_size < CHUNK:
+    if cache is None or stat.st_size < CHUNK:
         return _read_and_hash(path)
     note = cache / f"{content_hash(state)}.json"
     try:
         return str(json.loads(note.read_text(encoding="utf-8"))["sha256"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         digest = _read_and_hash(path)
         _remember(note, digest)
         return digest

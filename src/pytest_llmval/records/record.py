@@ -59,8 +59,11 @@ def from_json(data: dict[str, Any]) -> Record:
     """The record that `to_json` wrote.
 
     Raises:
-        KeyError, TypeError: If the data is no record of this schema.
+        KeyError, TypeError, ValueError: If the data is no record of this schema.
     """
+    if data["schema"] != SCHEMA:
+        msg = f"schema {data['schema']!r}; this version reads {SCHEMA}"
+        raise ValueError(msg)
     return Record(**(data | {"request": _request(data["request"]), "response": _response(data["response"])}))
 
 

@@ -132,9 +132,10 @@ class LocalStore:
 def read_records(path: Path) -> Iterator[Record]:
     """The records of a segment; a line that is torn or foreign is reported and left out."""
     # Not splitlines(): a text may hold other line separators than the one that ends a record.
-    for number, line in enumerate(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"), start=1):
+    # Bytes, since a line may be torn inside a character.
+    for number, line in enumerate(path.read_bytes().removesuffix(b"\n").split(b"\n"), start=1):
         try:
-            yield from_json(json.loads(line))
+            yield from_json(json.loads(line.decode()))
         except (ValueError, KeyError, TypeError) as error:
             text = f"{path.name}:{number}: not a whole record ({type(error).__name__}); it is left out"
             warnings.warn(text, LlmvalStoreWarning, stacklevel=2)

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 WORST_SHOWN = 3
 FIELD_LIMIT = 600
+TITLE_LIMIT = 200
 
 
 def worst_cases(verdict: Verdict) -> Iterator[tuple[str, str]]:
     """Title and text of each of the worst cases."""
     for number, change in enumerate(verdict.worst[:WORST_SHOWN], start=1):
-        yield f"{verdict.metric}: worst case {number}, {change.id}", "\n".join(_lines(change))
+        yield neutralise(f"{verdict.metric}: worst case {number}, {change.id}", TITLE_LIMIT), "\n".join(_lines(change))
 
 
 def _lines(change: CaseChange) -> Iterator[str]:

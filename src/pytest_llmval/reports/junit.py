@@ -29,7 +29,7 @@ def suite_properties(summary: Summary) -> Iterator[tuple[str, str]]:
 
 def _gate_properties(gate: Gate) -> Iterator[tuple[str, str]]:
     verdict = gate.verdict
-    prefix = f"llmval.{gate.test}.{verdict.metric}"
+    prefix = f"llmval.{gate.test}.{verdict.metric}" + (f".{gate.number}" if gate.number > 1 else "")
     yield f"{prefix}.verdict", verdict.outcome.value
     figures = {
         "baseline": verdict.baseline,
@@ -41,4 +41,4 @@ def _gate_properties(gate: Gate) -> Iterator[tuple[str, str]]:
     }
     for name, figure in figures.items():
         if figure is not None:
-            yield f"{prefix}.{name}", f"{figure:.6g}"
+            yield f"{prefix}.{name}", str(figure) if isinstance(figure, int) else f"{figure:.6g}"

@@ -6,7 +6,7 @@ import html
 from typing import TYPE_CHECKING
 
 from pytest_llmval.reports.figures import COLUMNS, row
-from pytest_llmval.reports.safe_text import neutralise
+from pytest_llmval.reports.safe_text import clip, neutralise
 from pytest_llmval.reports.terminal import asked_lines
 
 if TYPE_CHECKING:
@@ -18,20 +18,27 @@ if TYPE_CHECKING:
 ROWS_SHOWN = 15
 WORST_SHOWN = 3
 FIELD_LIMIT = 600
+CELL_LIMIT = 200
+LENGTH_LIMIT = 60_000
+"""Characters; GitHub refuses a comment of more than 65536."""
 
 
 def summary_markdown(summary: Summary) -> str:
-    """Verdict line, gate table, the three worst cases, what was asked."""
-    parts = [
-        "<!-- llmval:summary v1 -->",
-        f"## {summary.headline}",
-        "\n".join(_table(summary)),
-        *_reasons(summary),
-        *_worst(summary),
-        "\n".join(f"- {line}" for line in asked_lines(summary)),
-        f"Run `{summary.run_id}`; datasets: {', '.join(f'`{each}`' for each in sorted(summary.datasets)) or 'none'}.",
+    """Verdict line, gate table, the three worst cases, what was asked; at most LENGTH_LIMIT characters."""
+    heads = ["<!-- llmval:summary v1 -->", f"## {_inline(summary.headline, FIELD_LIMIT)}", "\n".join(_table(summary))]
+    details = [*_reasons(summary), *_worst(summary)]
+    tail = [
+        "\n".join(f"- {_inline(line)}" for line in asked_lines(summary)),
+        f"Run `{summary.run_id}`; datasets: {_datasets(summary)}.",
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    while sum(map(len, heads + details + tail)) > LENGTH_LIMIT - 2 * len(details) and details:
+        details.pop()
+    return "\n\n".join(part for part in heads + details + tail if part) + "\n"
+
+
+def _datasets(summary: Summary) -> str:
+    shown = [f"`{_inline(each).replace('`', '')}`" for each in sorted(summary.datasets)[:ROWS_SHOWN]]
+    return ", ".join(shown) or "none"
 
 
 def _table(summary: Summary) -> Iterator[str]:
@@ -45,13 +52,20 @@ def _table(summary: Summary) -> Iterator[str]:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(neutralise(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    return "| " + " | ".join(map(_inline, cells)) + " |"
+
+
+def _inline(text: str, limit: int = CELL_LIMIT) -> str:
+    """One line that is no tag, link, image or end of a cell. A pipe becomes an entity: a backslash may precede it."""
+    line = clip(" ".join(neutralise(text, limit).split()), limit)
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "&#124;").replace("](", "]&#40;")
 
 
 def _reasons(summary: Summary) -> Iterator[str]:
     told = [gate for gate in summary.sorted_gates if gate.verdict.reason]
     if told:
-        yield "\n".join(f"- {gate.name}: {neutralise(gate.verdict.reason, FIELD_LIMIT)}" for gate in told[:ROWS_SHOWN])
+        reasons = ((_inline(gate.name), _inline(gate.verdict.reason, FIELD_LIMIT)) for gate in told[:ROWS_SHOWN])
+        yield "\n".join(f"- {name}: {reason}" for name, reason in reasons)
 
 
 def _worst(summary: Summary) -> Iterator[str]:
@@ -70,5 +84,7 @@ def _case(gate: Gate, change: CaseChange) -> str:
         ("candidate", change.candidate_answer),
     )
     body = "\n".join(f"{name}:\n{neutralise(text, FIELD_LIMIT)}" for name, text in fields if text)
-    title = html.escape(f"{gate.verdict.metric}: {change.id}")
-    return f"<details><summary>{title}</summary>\n<pre>{html.escape(body)}</pre>\n</details>"
+    title = _inline(f"{gate.verdict.metric}: {change.id}")
+    # The blank line makes <pre> a block of its own: else the first blank line in a text ends the block, and what
+    # follows is read as Markdown.
+    return f"<details><summary>{title}</summary>\n\n<pre>{html.escape(body)}</pre>\n\n</details>"

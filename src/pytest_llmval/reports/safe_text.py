@@ -6,8 +6,8 @@ import re
 import unicodedata
 
 FIELD_LIMIT = 2000
-HIDDEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-"""Zero-width characters and those that turn the direction of writing."""
+HIDDEN = re.compile("[\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+"""Zero-width characters, tags, other line ends, and what turns the direction of writing."""
 COMMANDS = re.compile(r"##(?=\[|vso\[|teamcity\[)|\[\[(?=ATTACHMENT\||PROPERTY\|)", re.IGNORECASE)
 """What build servers take for an order wherever it stands in a line."""
 
@@ -33,8 +33,7 @@ def _spelt(found: re.Match[str]) -> str:
 
 
 def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - two or four hexadecimal digits
+    return character.encode("unicode_escape").decode()
 
 
 def clip(text: str, limit: int) -> str:
@@ -42,7 +41,7 @@ def clip(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     head, tail = limit * 2 // 3, limit // 3
-    return f"{text[:head]} [{len(text) - head - tail} characters cut] {text[-tail:]}"
+    return f"{text[:head]} [{len(text) - head - tail} characters cut] {text[len(text) - tail :]}"
 
 
 def gutter(text: str) -> str:

@@ -11,6 +11,7 @@ from pytest_llmval.verdicts.verdict import Outcome
 if TYPE_CHECKING:
     from pytest_llmval.verdicts.verdict import Verdict
 
+NAME_LIMIT = 70
 WORST_FIRST = (
     Outcome.REGRESSED,
     Outcome.INVALID,
@@ -32,7 +33,14 @@ class Gate:
     @property
     def name(self) -> str:
         """What a table shows: `test_faq.py::test_answers rouge_l`."""
-        return f"{self.test.rsplit('/', 1)[-1]} {self.verdict.metric}"
+        test = self.test.rsplit("/", 1)[-1]
+        shown = test if len(test) <= NAME_LIMIT else f"{test[: NAME_LIMIT - 3]}..."
+        return f"{shown} {self.verdict.metric}"
+
+    @property
+    def number(self) -> int:
+        """Place of the gate within its test, from 1."""
+        return int(self.verdict.evidence.get("gate", 1))
 
 
 @dataclass(slots=True)
@@ -89,7 +97,7 @@ class Summary:
             return "INVALID"
         if self.tests["failed"] > self._strict_failures() or self.tests["error"]:
             return "FAILED"
-        return "NOT SHOWN" if self.count(Outcome.INCONCLUSIVE) else "SHOWN"
+        return "NOT SHOWN" if self.count(Outcome.INCONCLUSIVE) or not self.gates else "SHOWN"
 
     def _strict_failures(self) -> int:
         """Tests that failed only because an inconclusive gate counts as failure."""
@@ -98,10 +106,13 @@ class Summary:
 
     def _gate_counts(self) -> str:
         counts = [f"{self.count(each)} {each.value.replace('_', ' ')}" for each in WORST_FIRST if self.count(each)]
-        return f"{len(self.gates)} gates: {', '.join(counts)}" if len(self.gates) > 1 else f"1 gate: {counts[0][2:]}"
+        if len(self.gates) == 1:
+            return f"1 gate: {counts[0][2:]}"
+        return f"{len(self.gates)} gates: {', '.join(counts)}" if counts else "no gates"
 
     def _other_failures(self) -> str:
-        gated = {gate.test for gate in self.gates if not gate.verdict.passed}
+        failing = [Outcome.REGRESSED, Outcome.INVALID] + ([Outcome.INCONCLUSIVE] if self.strict else [])
+        gated = {gate.test for gate in self.gates if gate.verdict.outcome in failing}
         others = self.tests["failed"] + self.tests["error"] - len(gated & self.failed_tests)
         return f"; {others} other {'test' if others == 1 else 'tests'} failed" if others > 0 else ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmval.reports.figures import COLUMNS, row
+from pytest_llmval.reports.safe_text import neutralise
 from pytest_llmval.verdicts.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from pytest_llmval.reports.summary import Asked, Summary
 
 ROWS_SHOWN = 20
-NAME_WIDTH = 80
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
@@ -25,7 +25,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         yield f"... {len(gates) - ROWS_SHOWN} more in summary.md"
     for gate in gates:
         if gate.verdict.outcome in (Outcome.INCONCLUSIVE, Outcome.WORSE_WITHIN_MARGIN) and gate.verdict.reason:
-            yield f"{gate.verdict.outcome.value.replace('_', ' ')}: {gate.name}: {gate.verdict.reason}"
+            word, reason = gate.verdict.outcome.value.replace("_", " "), neutralise(gate.verdict.reason)
+            yield f"{word}: {gate.name}: {' '.join(reason.split())}"
     yield from asked_lines(summary)
 
 
@@ -51,12 +52,7 @@ def _asked(asked: Asked) -> str:
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Rows with aligned columns; the first column left, the others right."""
-    rows = [(_shortened(cells[0]), *cells[1:]) for cells in rows]
     widths = [max(len(cells[column]) for cells in rows) for column in range(len(rows[0]))]
     for cells in rows:
         rest = "  ".join(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
         yield f"{cells[0].ljust(widths[0])}  {rest}".rstrip()
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 3] + "..."

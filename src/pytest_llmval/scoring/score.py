@@ -126,6 +126,9 @@ def _check_values(scores: Scores) -> None:
     if scores.kind not in ("binary", "graded", "unbounded"):
         msg = f"{scores.name}: kind={scores.kind!r}; expected 'binary', 'graded' or 'unbounded'"
         raise ValueError(msg)
+    if scores.bounds is not None and not scores.bounds[0] < scores.bounds[1]:
+        msg = f"{scores.name}: bounds={scores.bounds!r}; expected the lowest and then the highest possible value"
+        raise ValueError(msg)
     if scores.kind != "unbounded" and scores.bounds is None:
         msg = f"{scores.name}: kind {scores.kind!r} needs bounds; without any the kind is 'unbounded'"
         raise ValueError(msg)

@@ -21,8 +21,9 @@ def exact_match(responses: Iterable[Response]) -> Scores:
     """
 
     def matches(case: Case, response: Response) -> bool | Unscored:
-        if case.reference in (None, ""):
+        expected = "" if case.reference is None else str(case.reference).strip()
+        if not expected:
             return Unscored("the case has no reference")
-        return response.text.strip() == str(case.reference).strip()
+        return response.text.strip() == expected
 
     return score_responses(responses, matches, empty_scores("exact_match", kind="binary"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmval.case_sets.case import Case, CaseSet, content_hash
@@ -61,4 +62,8 @@ def _dataset(texts: CaseSet | Sequence[str]) -> str:
 
 
 def _loss(document: DocumentLikelihood) -> float | Unscored:
-    return -document.logprob / document.tokens if document.tokens else Unscored("the text has no tokens")
+    if not document.tokens:
+        return Unscored("the text has no tokens")
+    if math.isnan(document.logprob):
+        return Unscored("the model's log-likelihood of the text is NaN", failed=True)
+    return -document.logprob / document.tokens
