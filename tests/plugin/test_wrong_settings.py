@@ -130,5 +130,5 @@ def test_options_stand_in_one_group_of_the_help(shop):
     result = shop.run("--help", versions=())
 
     result.stdout.fnmatch_lines(
-        ["regression testing of language models (pytest-llmval):", "*--model-version=NAME, --llmval-model-version*"]
+        ["regression testing of language models (pytest-llmval):", "*--model-version*, --llmval-model-version*"]
     )
