@@ -11,10 +11,11 @@ class Reporter:
     def __init__(self, *, isatty):
         self.isatty = isatty
         self.written = []
+        self._tw = type("Writer", (), {"width_of_current_line": 7})
 
-    def ensure_newline(self):
-        """Start a line."""
-        self.written.append("\n")
+    def line(self, text):
+        """End the line."""
+        self.written.append(text + "\n")
 
     def write_line(self, text):
         """Write a line."""

@@ -51,13 +51,19 @@ class Progress:
 
     def _show(self, reporter: pytest.TerminalReporter, text: str, done: int, total: int) -> None:
         if not reporter.isatty:
-            reporter.ensure_newline()
-            reporter.write_line(text)
+            write_own_line(reporter, text)
             return
         filled = BAR_WIDTH * done // max(1, total)
         bar = "#" * filled + "." * (BAR_WIDTH - filled)
         self._is_bar_shown = done < total
         reporter.rewrite(f"[{bar}] {text}" if done < total else "", erase=True)
+
+
+def write_own_line(reporter: pytest.TerminalReporter, text: str) -> None:
+    """Write a line below the dots of the tests."""
+    if reporter._tw.width_of_current_line:  # noqa: SLF001 - under xdist `ensure_newline` does not know of the dots
+        reporter.line("")
+    reporter.write_line(text)
 
 
 class BlockWatch(threading.Thread):
@@ -109,11 +115,8 @@ def pytest_configure_node(node: Any) -> None:
         return
     settings = config.stash[SETTINGS]
 
-    def write_line(text: str) -> None:
-        reporter.ensure_newline()
-        reporter.write_line(text)
-
-    config.stash[WATCH] = BlockWatch(settings.store / "runs" / settings.run_id / "responses", write_line)
+    folder = settings.store / "runs" / settings.run_id / "responses"
+    config.stash[WATCH] = BlockWatch(folder, lambda text: write_own_line(reporter, text))
     config.stash[WATCH].start()
 
 
