@@ -1,7 +1,8 @@
 """How fast per-case tests are: side by side in one run, as ratios.
 
-Each way answers the same questions in a process of its own, start-up included, in turn, several times over. CPU
-seconds are compared: on a shared machine wall time measures the neighbours as well.
+Each way answers the same questions in a process of its own, in turn, several times over: once one question, once all.
+The difference is what the questions cost beyond start-up. CPU seconds are compared: on a shared machine wall time
+measures the neighbours as well.
 """
 
 from __future__ import annotations
@@ -12,31 +13,31 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 SUITES = Path(__file__).parent / "suites"
-EXAMPLES = Path(__file__).parents[1] / "example_suites"
+CONFIG = Path(__file__).parents[1] / "example_suites" / "llmval.toml"
+QUESTIONS = 840
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--noconftest")
-PLUGIN = (*PYTEST, str(SUITES / "test_per_case.py"), "--llmval-config", str(EXAMPLES / "llmval.toml"))
+OPTIONS = ("-o", f"pythonpath={SUITES}", "-o", "addopts=")
+PLUGIN = (*PYTEST, *OPTIONS, str(SUITES / "test_per_case.py"), f"--llmval-config={CONFIG}", "--model-version=v1")
+BARE = "bare batched loop, no tests"
+ONE_BY_ONE = "one model.generate a test"
+PER_CASE = "one test a case, through the plugin"
+RECORDED = "the same, answers already recorded"
 WAYS = {
-    "start-up alone (import torch and transformers)": (
-        sys.executable,
-        "-c",
-        "import torch, transformers; transformers.AutoModelForCausalLM, transformers.AutoTokenizer",
-    ),
-    "bare batched loop, no tests": (sys.executable, str(SUITES / "bare_loop.py")),
-    "one model.generate a test": (*PYTEST, str(SUITES / "test_one_generate.py")),
-    "per-case tests through the plugin": (*PLUGIN, "--model-version=v1", "--llmval-store={store}/{round}"),
-    "the same, answers already recorded": (*PLUGIN, "--model-version=v1", "--llmval-store={store}/{round}"),
+    BARE: (sys.executable, str(SUITES / "bare_loop.py")),
+    ONE_BY_ONE: (*PYTEST, *OPTIONS, str(SUITES / "test_one_generate.py")),
+    PER_CASE: (*PLUGIN, "--llmval-store={store}"),
+    RECORDED: (*PLUGIN, "--llmval-store={store}"),
 }
 
 
-def cpu_seconds(command: list[str]) -> float:
+def cpu_seconds(command: list[str], questions: int) -> float:
     """CPU seconds of a process that must succeed."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "QUESTIONS": str(questions)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)  # noqa: S603 - our own suites
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)  # noqa: S603
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -44,33 +45,28 @@ def cpu_seconds(command: list[str]) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def measure(rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of each way in each round."""
+def measure(questions: int, rounds: int) -> dict[str, float]:
+    """Median CPU seconds of each way."""
     found: dict[str, list[float]] = {name: [] for name in WAYS}
-    with tempfile.TemporaryDirectory() as store:
-        for number in range(rounds):
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as store:
             for name, command in WAYS.items():
-                found[name].append(cpu_seconds([part.format(store=store, round=number) for part in command]))
-    return found
+                found[name].append(cpu_seconds([part.format(store=store) for part in command], questions))
+    return {name: statistics.median(seconds) for name, seconds in found.items()}
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    begun = time.monotonic()
-    found = measure(parser.parse_args().rounds)
-    medians = {name: statistics.median(seconds) for name, seconds in found.items()}
-    unit = medians["per-case tests through the plugin"]
-    print("| 300 questions, model v1, one thread | CPU seconds, median | ratio to the plugin |")
-    print("|---|--:|--:|")
-    for name, seconds in medians.items():
-        print(f"| {name} | {seconds:.1f} | {seconds / unit:.2f} |")
-    start_up = medians["start-up alone (import torch and transformers)"]
-    print("\nWithout start-up, ratio to the plugin:")
-    for name in ("bare batched loop, no tests", "one model.generate a test"):
-        print(f"- {name}: {(medians[name] - start_up) / (unit - start_up):.2f}")
-    print(f"\n{time.monotonic() - begun:.0f} s in all")
+    rounds = parser.parse_args().rounds
+    start, whole = measure(1, rounds), measure(QUESTIONS, rounds)
+    cost = {name: 1000 * (whole[name] - start[name]) / (QUESTIONS - 1) for name in WAYS}
+    print(f"{QUESTIONS} questions, model v1, one thread, CPU time, median of {rounds}\n")
+    print("| way | start-up and one question, s | each further question, ms | ratio to the plugin |")
+    print("|---|--:|--:|--:|")
+    for name in WAYS:
+        print(f"| {name} | {start[name]:.1f} | {cost[name]:.1f} | {cost[name] / cost[PER_CASE]:.2f} |")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Multiple choice by likelihood: the catalogue stands in the prompt, the model picks the most probable option."""
+"""Multiple choice by likelihood: the options stand in the prompt, the model picks the most probable one."""
 
 from pytest_llmval import assert_at_least, assert_no_regression, cases, choice_accuracy
 

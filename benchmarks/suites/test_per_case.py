@@ -1,13 +1,13 @@
 """One test a case, through the plugin."""
 
-from pathlib import Path
+from questions import MAX_TOKENS, read_questions
 
 from pytest_llmval import cases
 
-EXAMPLES = Path(__file__).parents[2] / "example_suites"
-faq = cases(EXAMPLES / "data" / "faq.jsonl", chat="{question}", max_tokens=48)
+rows = [{"id": f"q{number}", "question": question} for number, question in enumerate(read_questions())]
+questions = cases(rows, chat="{question}", max_tokens=MAX_TOKENS)
 
 
-@faq.each
+@questions.each
 def test_answers(response):
     assert response.text
