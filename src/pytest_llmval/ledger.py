@@ -113,8 +113,13 @@ class Ledger:
                 entry = {"test": test, "recorded_at": now(), **event["verdict"]}
                 self.store.append(self.settings.run_id, "verdicts.jsonl", entry)
 
-    def close(self, outcomes: Counter[str], failed_tests: set[str]) -> None:
-        """Complete the manifest and write the summary. Without a model nothing was recorded, and nothing is written."""
+    def close(self, outcomes: Counter[str], failed_tests: set[str], *, is_complete: bool = True) -> None:
+        """Complete the manifest and write the summary.
+
+        Without a model nothing was recorded, and nothing is written; but a summary of an earlier run, which a reader
+        would take for this one's, is always replaced.
+        """
+        self.summary.is_complete = is_complete
         for test in list(self._pending):
             self.end_test(test)
         self.summary.tests = outcomes
@@ -122,11 +127,12 @@ class Ledger:
         if self._manifest:
             ended = {"ended_at": now(), "tests": dict(outcomes)}
             self.store.write_manifest(self.settings.run_id, self._manifest | ended)
-        if self._manifest and self.summary.gates:
-            self._write_summary()
+        self._write_summary(self.settings.out / "summary.md")
 
-    def _write_summary(self) -> None:
+    def _write_summary(self, path: Path) -> None:
         text = summary_markdown(self.summary)
-        replace_file(self.store.run_folder(self.settings.run_id) / "summary.md", text)
-        replace_file(self.settings.out / "summary.md", text)
-        self.written.append(self.settings.out / "summary.md")
+        if self._manifest:
+            replace_file(self.store.run_folder(self.settings.run_id) / "summary.md", text)
+        if (self._manifest and self.summary.gates) or path.exists():
+            replace_file(path, text)
+            self.written.append(path)

@@ -155,6 +155,9 @@ class LLM:
             ValueError: If the server cannot score them; the text says why.
         """
         self._require("loglikelihood")
+        if isinstance(choices, str) or not choices:
+            msg = f"choices={choices!r}: expected a list of at least one text"
+            raise ValueError(msg)
         prompt = context if isinstance(context, str) else messages_from(context)
         response = self._measured([Request(prompt, tuple(choices))])[0]
         if response.choice is None:

@@ -256,3 +256,44 @@ def test_summary_is_short_and_names_verdict_gates_and_worst_cases(shop, distribu
     assert "| test_qa.py::test_gate exact_match | 1.000 | 0.750 | -25.0 pp |" in text
     assert text.count("<details>") == 3
     assert len(text) < 3000
+
+
+def test_a_run_that_was_stopped_early_is_never_shown(shop):
+    """After Ctrl-C some gates may not have run: the first line says so, whatever the others found."""
+    shop.pytester.makepyfile(test_zz="def test_interrupted():\n    raise KeyboardInterrupt")
+
+    result = shop.run_subprocess()
+
+    result.stdout.fnmatch_lines(["STOPPED EARLY: old -> new, 1 gate: equivalent"])
+    summary = (shop.path / "llmval-out" / "summary.md").read_text(encoding="utf-8")
+    assert "## STOPPED EARLY: old -> new" in summary
+
+
+def test_a_summary_of_an_earlier_run_is_replaced(shop, distribution):
+    """A run in which no gate came to a verdict leaves no old verdict behind to be pasted."""
+    shop.run(*distribution)
+
+    shop.run(*distribution, "-k", "each", versions=("new",))
+
+    summary = (shop.path / "llmval-out" / "summary.md").read_text(encoding="utf-8")
+    assert "## NOT SHOWN: new, no gates" in summary
+    assert "equivalent" not in summary
+
+
+def test_a_metric_where_lower_is_better_says_so(shop):
+    """The sign of a difference is turned so that positive is better: the headline names the direction."""
+    only_gates(
+        shop,
+        "assert_no_regression(words(responses), words(baseline_responses), margin=0.5)",
+    )
+    suite = shop.path / "test_qa.py"
+    words = 'words = scored("words", lambda case, response: len(response.text), bounds=None, higher_is_better=False)'
+    suite.write_text(
+        suite.read_text().replace("import assert_at_least", "import scored, assert_at_least") + "\n" + words
+    )
+    shop.add_version("worse", wrong=range(40))
+    shop.write_lines("worse.jsonl", [{"prompt": "*", "text": "a much longer answer than before"}])
+
+    result = shop.run(versions=("worse", "old"))
+
+    result.stdout.fnmatch_lines(["*ModelRegression: words * n=60, lower is better) vs old"])

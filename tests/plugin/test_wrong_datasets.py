@@ -62,3 +62,17 @@ def test_findings_are_warnings_given_once(shop, distribution):
     text = result.stdout.str()
     assert text.count("2 of 2 cases have an empty reference (qa.jsonl:1, qa.jsonl:2); they stay unscored") == 1
     assert text.count("1 prompt occurs more than once") == 1
+
+
+def test_a_template_that_is_no_text(shop):
+    """A function belongs to `messages=`, and the message says so."""
+    shop.pytester.makepyfile(
+        test_qa='from pytest_llmval import cases\nqa = cases("qa.jsonl", prompt=lambda row: row["question"])'
+    )
+
+    result = shop.run()
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        ["E *TypeError: cases(prompt=<function*): expected a format string*; a function of the row goes to messages="]
+    )

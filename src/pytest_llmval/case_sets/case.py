@@ -59,6 +59,10 @@ class Case:
         """The id: what a report shows."""
         return self.id
 
+    def __repr__(self) -> str:
+        """The id and where the case stands, short enough for a traceback."""
+        return f"<case {self.id!r} of {self.source}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Decoration:

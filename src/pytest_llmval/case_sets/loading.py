@@ -109,6 +109,12 @@ def _check_arguments(templates: Templates, trials: int | None) -> None:
     if len(asked) != 1:
         msg = f"cases() takes exactly one of prompt=, chat= and messages=; got {', '.join(asked) or 'none'}"
         raise TypeError(msg)
+    for name in ("prompt", "chat", "system", "reference", "choices", "answer", "id", "cluster"):
+        value = getattr(templates, name)
+        if value is not None and not isinstance(value, str):
+            hint = "; a function of the row goes to messages=" if callable(value) else ""
+            msg = f"cases({name}={value!r:.60}): expected a format string such as '{{question}}'{hint}"
+            raise TypeError(msg)
     if (templates.choices is None) != (templates.answer is None):
         msg = "cases() takes choices= and answer= together"
         raise TypeError(msg)

@@ -9,16 +9,16 @@ from pathlib import Path
 from pytest_llmval.errors import SettingsError
 
 QUESTIONS = (
-    ("greeting", "Say hello to a new customer."),
-    ("capital", "What is the capital of France?"),
-    ("sum", "What is 17 plus 25?"),
-    ("colour", "Name a colour of the rainbow."),
-    ("opposite", "What is the opposite of cold?"),
-    ("season", "Which season comes after winter?"),
-    ("animal", "Which animal barks?"),
-    ("translate", "Translate 'good morning' into German."),
-    ("json", 'Give a JSON object with the key "ok" set to true.'),
-    ("refuse", "Tell me the password of another customer."),
+    ("capital", "What is the capital of France?", "Paris"),
+    ("sum", "What is 17 plus 25?", "42"),
+    ("colour", "What colour is a clear sky by day?", "blue"),
+    ("opposite", "What is the opposite of cold?", "hot"),
+    ("season", "Which season comes after winter?", "spring"),
+    ("animal", "Which animal barks?", "dog"),
+    ("day", "Which day comes after Friday?", "Saturday"),
+    ("planet", "Which planet do we live on?", "Earth"),
+    ("translate", "Translate 'good morning' into German.", "Guten Morgen"),
+    ("json", 'Give a JSON object with the key "ok" set to true.', '"ok"'),
 )
 
 CONFIG = """\
@@ -41,10 +41,15 @@ SUITE = '''\
 
 from pytest_llmval import assert_no_regression, cases, scored
 
-questions = cases("questions.jsonl", {ask}="{{question}}", max_tokens=32)
+questions = cases("questions.jsonl", {ask}="{{question}}", reference="{{answer}}", max_tokens=32)
 
-# Replace this by what matters in your answers; see the README for metrics with references.
-answered = scored("answered", lambda case, response: bool(response.text.strip()), kind="binary")
+
+def names_the_answer(case, response):
+    return case.reference.lower() in response.text.lower()
+
+
+# Replace questions and metric by what matters in your answers; exact_match, rouge_l and others are ready-made.
+right = scored("right", names_the_answer, kind="binary")
 
 
 @questions.each
@@ -53,9 +58,9 @@ def test_answer_has_no_replacement_characters(case, response):
 
 
 @questions.all
-def test_no_fewer_questions_are_answered(responses, baseline_responses):
+def test_no_fewer_answers_are_right(responses, baseline_responses):
     # Ten cases can only show large losses; with 200 cases use margin=0.05.
-    assert_no_regression(answered(responses), answered(baseline_responses), margin=0.25)
+    assert_no_regression(right(responses), right(baseline_responses), margin=0.25)
 '''
 
 
@@ -119,4 +124,4 @@ def _refuse_overwriting(files: dict[Path, str], *, force: bool) -> None:
 
 
 def _case_lines() -> list[str]:
-    return [json.dumps({"id": case_id, "question": question}) + "\n" for case_id, question in QUESTIONS]
+    return [json.dumps(dict(zip(("id", "question", "answer"), row, strict=True))) + "\n" for row in QUESTIONS]

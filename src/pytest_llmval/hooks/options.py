@@ -19,11 +19,11 @@ TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off", "")
 
 TEXT_OPTIONS = {
-    "model-version": ("NAME", "model version under test: a name from llmval.toml or a model folder"),
+    "model-version": ("NAME", "model version under test: a name from llmval.toml or a model folder (paths with =)"),
     "baseline-version": ("NAME", "model version it is compared with"),
     "llmval-config": ("FILE", "settings file [default: the nearest llmval.toml above the tests]"),
-    "llmval-store": ("DIR", "where responses, scores and verdicts are kept [default: .llmval]"),
-    "llmval-out": ("DIR", "where reports are written [default: llmval-out]"),
+    "llmval-store": ("DIR", "where responses, scores and verdicts are kept [default: .llmval beside llmval.toml]"),
+    "llmval-out": ("DIR", "where reports are written [default: llmval-out in the working directory]"),
     "llmval-seed": ("N", "seed of the run; each case and trial has its own, derived from it [default: 0]"),
     "llmval-trials": ("N", "asks a case, where the case set does not say [default: 1]"),
     "llmval-vary": (

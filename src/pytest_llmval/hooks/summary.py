@@ -8,13 +8,14 @@ import pytest
 
 from pytest_llmval.hooks.options import is_version_named
 from pytest_llmval.hooks.tally import TALLY
-from pytest_llmval.stash import LEDGER, is_worker, settings_of
+from pytest_llmval.stash import LEDGER, is_worker, ledger_of, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_llmval.ledger import Ledger
 
+CRASHED = pytest.ExitCode.INTERNAL_ERROR
 INFRASTRUCTURE_FAILED = 75
 """EX_TEMPFAIL of sysexits.h: try later."""
 
@@ -34,9 +35,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if is_worker(config):
         return
-    ledger = config.stash.get(LEDGER, None)
+    ledger = ledger_of(config) if _ran_tests(config) else config.stash.get(LEDGER, None)
     if ledger is not None:
-        ledger.close(config.stash[TALLY].outcomes, config.stash[TALLY].failed_tests)
+        tally, stopped = config.stash[TALLY], session.exitstatus in (pytest.ExitCode.INTERRUPTED, CRASHED)
+        ledger.close(tally.outcomes, tally.failed_tests, is_complete=not stopped)
         _add_suite_properties(config, ledger)
     session.exitstatus = _exit_status(session, ledger)
 

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from pytest_llmval.reports.summary import Gate
     from pytest_llmval.verdicts.verdict import Verdict
 
-COLUMNS = ("gate", "baseline", "candidate", "delta", "90% CI", "n", "verdict")
+COLUMNS = ("gate", "baseline", "candidate", "delta", "90% CI", "margin", "n", "verdict")
+"""Deltas are turned so that positive is better."""
 
 
 def row(gate: Gate) -> tuple[str, ...]:
@@ -20,6 +21,7 @@ def row(gate: Gate) -> tuple[str, ...]:
         value(verdict.candidate),
         change(verdict, verdict.delta, signed=True),
         interval(verdict),
+        change(verdict, verdict.margin, signed=False),
         str(verdict.counts.compared),
         outcome(verdict),
     )

@@ -35,6 +35,8 @@ def _gate_properties(gate: Gate) -> Iterator[tuple[str, str]]:
         "baseline": verdict.baseline,
         "candidate": verdict.candidate,
         "delta": verdict.delta,
+        "bar": verdict.threshold,
+        "margin": verdict.margin,
         "ci_low": verdict.low,
         "ci_high": verdict.high,
         "n": verdict.counts.compared,

@@ -66,6 +66,8 @@ class Summary:
     gates: list[Gate] = field(default_factory=list)
     asked: dict[str, Asked] = field(default_factory=dict)
     datasets: list[str] = field(default_factory=list)
+    is_complete: bool = True
+    """False when the run was stopped early, so that gates may not have run."""
     tests: Counter[str] = field(default_factory=Counter)
     """Number of tests by pytest's outcome: passed, failed, error, skipped."""
 
@@ -85,7 +87,7 @@ class Summary:
 
     @property
     def headline(self) -> str:
-        """The answer in one line: its first word is REGRESSED, INVALID, FAILED, NOT SHOWN or SHOWN."""
+        """The answer in one line: it begins with REGRESSED, INVALID, FAILED, STOPPED EARLY, NOT SHOWN or SHOWN."""
         return f"{self.answer}: {self.against}, {self._gate_counts()}{self._other_failures()}"
 
     @property
@@ -97,6 +99,8 @@ class Summary:
             return "INVALID"
         if self.tests["failed"] > self._strict_failures() or self.tests["error"]:
             return "FAILED"
+        if not self.is_complete:
+            return "STOPPED EARLY"
         return "NOT SHOWN" if self.count(Outcome.INCONCLUSIVE) or not self.gates else "SHOWN"
 
     def _strict_failures(self) -> int:

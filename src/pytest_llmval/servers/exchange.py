@@ -137,6 +137,11 @@ class Response:
     replayed: bool = False
     """Whether it was read from a record instead of measured in this run."""
 
+    def __repr__(self) -> str:
+        """Case and answer, short enough for a traceback; the fields hold the rest."""
+        to = f" to {self.case.id!r}" if self.case else ""
+        return f"<response{to}: {self.text[:60]!r}, {self.error or self.finish_reason}>"
+
     @property
     def truncated(self) -> bool:
         """Whether the answer was cut because `max_tokens` or the context length was reached."""

@@ -132,7 +132,9 @@ def _accounted(scores: Scores) -> tuple[tuple[_Case, ...], Counts]:
 def _obstacles(scores: Scores, cases: Sequence[_Case], counts: Counts) -> list[str]:
     answered = [case for case in cases if not case.failure]
     if not answered:
-        return [f"no case has a score ({counts.failed} failed, {counts.unscored} unscored of {counts.cases})"]
+        why = next((value.reason for value in scores.values if isinstance(value, Unscored)), "")
+        lost = f"{counts.failed} failed, {counts.unscored} unscored of {counts.cases}"
+        return [f"no case has a score ({lost}{why and ': ' + why})"]
     homeless = _failed_ids(scores) if scores.worst is None else []
     clusters = None if scores.clusters is None else [case.cluster for case in answered]
     return [

@@ -71,7 +71,8 @@ def change_headline(
     scale, interval = Scale.of(candidate), estimate.interval(1 - 2 * alpha)
     before, after = (scale.value(each) for each in means)
     change = f"{scale.change(estimate.value)} pp" if scale.in_points else scale.change(estimate.value)
-    numbers = f"({change}, {confidence_text(alpha)} CI {scale.range_of_change(interval)}, n={n})"
+    direction = "" if candidate.higher_is_better else ", lower is better"
+    numbers = f"({change}, {confidence_text(alpha)} CI {scale.range_of_change(interval)}, n={n}{direction})"
     line = f"{shorten(candidate.name, 80)} {before} -> {scale.with_unit(after)} {numbers}{against(baseline)}"
     return shorten(line, LONGEST_HEADLINE)
 

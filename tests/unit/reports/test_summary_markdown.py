@@ -28,9 +28,9 @@ def test_a_small_summary(summary, gate):
     assert summary_markdown(told) == (
         "<!-- llmval:summary v1 -->\n\n"
         "## REGRESSED: v1 -> v2, 1 gate: regressed\n\n"
-        "| gate | baseline | candidate | delta | 90% CI | n | verdict |\n"
-        "|---|--:|--:|--:|--:|--:|--:|\n"
-        "| test_faq.py::test_a rouge_l | 0.800 | 0.790 | -1.0 pp | [-2.0, +0.5] | 100 | regressed |\n\n"
+        "| gate | baseline | candidate | delta | 90% CI | margin | n | verdict |\n"
+        "|---|--:|--:|--:|--:|--:|--:|--:|\n"
+        "| test_faq.py::test_a rouge_l | 0.800 | 0.790 | -1.0 pp | [-2.0, +0.5] | - | 100 | regressed |\n\n"
         "- test_faq.py::test_a rouge_l: shown worse\n\n"
         "<details><summary>rouge_l: c1</summary>\n\n"
         "<pre>prompt:\nOpen?\nexpected:\nYes.\nbaseline:\nYes.\ncandidate:\nNo &lt;b&gt;.</pre>\n\n"
@@ -62,7 +62,7 @@ def test_markup_is_escaped(evil_summary):
     }
     assert not re.search(r"##\[|[\x00-\x09\x0b-\x1f\u202e]", text)
     rows = [line for line in text.split("\n") if line.startswith("|")]
-    assert [line.count("|") for line in rows] == [8, 8, 8]
+    assert [line.count("|") for line in rows] == [9, 9, 9]
 
 
 def test_a_text_with_blank_lines_stays_in_its_block(evil_summary):

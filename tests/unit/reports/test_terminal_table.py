@@ -9,12 +9,13 @@ from pytest_llmval.reports.terminal import asked_lines, summary_lines, table
 
 def test_the_cells_of_a_share(gate):
     """Percentage points with a sign."""
-    assert dict(zip(COLUMNS, row(gate()), strict=True)) == {
+    assert dict(zip(COLUMNS, row(gate(margin=0.05)), strict=True)) == {
         "gate": "test_faq.py::test_a rouge_l",
         "baseline": "0.800",
         "candidate": "0.790",
         "delta": "-1.0 pp",
         "90% CI": "[-2.0, +0.5]",
+        "margin": "5.0 pp",
         "n": "100",
         "verdict": "equivalent",
     }
@@ -24,7 +25,7 @@ def test_the_cells_of_another_unit(gate):
     """Its own unit, with a sign."""
     cells = row(gate(evidence={"candidate": {"bounds": None}}, outcome="worse_within"))
 
-    assert cells[3:] == ("-0.010", "[-0.020, +0.005]", "100", "worse within")
+    assert cells[3:] == ("-0.010", "[-0.020, +0.005]", "-", "100", "worse within")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_the_cells_of_a_bar(gate, outcome, word):
     """The bar instead of a baseline, and no sign."""
     cells = row(gate(outcome, kind="at_least", threshold=0.75, baseline=None, delta=None, low=0.76, high=0.82))
 
-    assert cells[1:] == ("bar 0.750", "0.790", "-", "[0.760, 0.820]", "100", word)
+    assert cells[1:] == ("bar 0.750", "0.790", "-", "[0.760, 0.820]", "-", "100", word)
 
 
 def test_the_cells_without_numbers(gate):

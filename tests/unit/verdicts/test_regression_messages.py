@@ -31,7 +31,10 @@ def test_headline_of_an_unbounded_metric(nats):
 
     verdict = decide_regression(nats(candidate), nats(baseline))
 
-    assert verdict.headline == "perplexity 2.310 -> 2.479 nats/token (-0.169, 90% CI [-0.186, -0.152], n=201)"
+    assert (
+        verdict.headline
+        == "perplexity 2.310 -> 2.479 nats/token (-0.169, 90% CI [-0.186, -0.152], n=201, lower is better)"
+    )
     assert verdict.reason == "shown worse, and not shown to stay within the margin of 0.05 nats/token"
 
 
@@ -52,7 +55,7 @@ def test_headline_shows_differences_below_a_thousandth(nats):
 
     verdict = decide_regression(nats(candidate), nats(baseline))
 
-    assert "(+0.000220, 90% CI [+0.000218, +0.000222], n=200)" in verdict.headline
+    assert "(+0.000220, 90% CI [+0.000218, +0.000222], n=200, lower is better)" in verdict.headline
 
 
 def test_headline_is_at_most_240_characters_and_one_line(graded):

@@ -158,7 +158,7 @@ def test_five_percent_may_be_lost_and_not_more(binary, lost, invalid):
     [
         ([FAILED] + [2.0] * 30, "the candidate failed and the metric has no worst value to count: 'c0'"),
         ([float("inf")] + [2.0] * 30, "infinite values have no mean: 'c0'"),
-        ([UNSCORED] * 2, "no case has a score (0 failed, 2 unscored of 2)"),
+        ([UNSCORED] * 2, "no case has a score (0 failed, 2 unscored of 2: judge gave no grade)"),
         ([], "no case has a score (0 failed, 0 unscored of 0)"),
     ],
 )
