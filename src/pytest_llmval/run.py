@@ -47,14 +47,16 @@ class Run:
     def server(self, model: ModelSettings) -> Server:
         """The server of a version, started on first use."""
         if model.name not in self._servers:
-            self.note_once(f"model:{model.name}", model_event(model, self.fingerprint(model)))
             self._servers[model.name] = open_server(model, self.settings.config.block)
         return self._servers[model.name]
 
     def fingerprint(self, model: ModelSettings) -> Fingerprint:
         """The fingerprint of a version; nothing is loaded for it."""
         if model.name not in self._fingerprints:
-            self._fingerprints[model.name] = fingerprint(model, None if self.settings.plan else self.store.hashes)
+            made = fingerprint(model, None if self.settings.plan else self.store.hashes)
+            self._fingerprints[model.name] = made
+            # Here and not where the server starts: a run that only replays starts none.
+            self.note(model_event(model, made))
         return self._fingerprints[model.name]
 
     def note(self, event: dict[str, Any]) -> None:

@@ -103,6 +103,16 @@ def test_two_runs_at_once_give_what_each_gives_alone(shop):
     assert [len(shop.records(run)) for run in shop.runs] == [120, 120]
 
 
+def test_the_manifest_of_a_run_that_only_replays_names_its_models(shop, distribution):
+    """No server is started, and the fingerprints are there all the same."""
+    shop.run(*distribution)
+
+    shop.run(*distribution)
+
+    fingerprints = {model["version"]: model["fingerprint"] for model in shop.manifest()["models"]}
+    assert fingerprints == {record["version"]: record["fingerprint"] for record in shop.records().values()}
+
+
 def test_the_manifest_says_what_was_asked_of_what_with_what(shop, distribution):
     """Fingerprints, dataset hashes, decoding, seed, versions of libraries and times."""
     shop.run(*distribution)
