@@ -95,9 +95,10 @@ def ask_all(run: Run, case_set: CaseSet, model: ModelSettings) -> ResponseSet:
 
 def ask_one(run: Run, case_set: CaseSet, case: Case, model: ModelSettings) -> Response:
     """The answer of a version to one case. Its whole block is computed with it, so that the numbers are the same."""
-    blocks = [block for block in plan_blocks(run, case_set, model) if case in block.cases]
-    answered = zip(blocks, _answered(run, blocks), strict=True)
-    trials = [records[block.cases.index(case)].response for block, records in answered]
+    number, place = divmod(case_set.positions[case.id], run.settings.config.block)
+    planned = plan_blocks(run, case_set, model)
+    blocks = planned[number :: len(planned) // trials_of(case_set, run.settings)]
+    trials = [records[place].response for records in _answered(run, blocks)]
     run.note({"event": "needed", "version": model.name, "case_set": case_set.label, "case": case.id})
     return _attach(case, trials)
 

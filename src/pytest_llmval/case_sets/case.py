@@ -90,6 +90,11 @@ class CaseSet(Sequence[Case]):
         """Hash of the ids and fields of all cases, in order."""
         return content_hash([[case.id, dict(case.fields)] for case in self.cases])
 
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Place of each case by its id, from 0."""
+        return {case.id: place for place, case in enumerate(self.cases)}
+
     @property
     def label(self) -> str:
         """Name and short hash: `faq@3f2a9c1d`."""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from pytest_llmval.ledger import Ledger
 
-CRASHED = pytest.ExitCode.INTERNAL_ERROR
+STOPPED = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+"""The run ended before all of its tests had."""
 INFRASTRUCTURE_FAILED = 75
 """EX_TEMPFAIL of sysexits.h: try later."""
 
@@ -37,8 +38,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     ledger = ledger_of(config) if _ran_tests(config) else config.stash.get(LEDGER, None)
     if ledger is not None:
-        tally, stopped = config.stash[TALLY], session.exitstatus in (pytest.ExitCode.INTERRUPTED, CRASHED)
-        ledger.close(tally.outcomes, tally.failed_tests, is_complete=not stopped)
+        tally = config.stash[TALLY]
+        ledger.close(tally.outcomes, tally.failed_tests, is_complete=session.exitstatus not in STOPPED)
         _add_suite_properties(config, ledger)
     session.exitstatus = _exit_status(session, ledger)
 

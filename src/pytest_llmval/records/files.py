@@ -44,7 +44,7 @@ def replace_file(path: Path, text: str) -> None:
     Raises:
         StoreError: If it cannot be written, with the system's reason; nothing is left behind.
     """
-    with _reported(path):
+    with reported(path):
         make_folder(path.parent)
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
@@ -60,7 +60,7 @@ def append_line(path: Path, line: str) -> None:
     Raises:
         StoreError: If it cannot be written.
     """
-    with _reported(path):
+    with reported(path):
         make_folder(path.parent)
         _write(path, (line + "\n").encode(), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
 
@@ -74,7 +74,8 @@ def _write(path: Path, content: bytes, flags: int) -> None:
 
 
 @contextmanager
-def _reported(path: Path) -> Iterator[None]:
+def reported(path: Path) -> Iterator[None]:
+    """Within it, a write that fails raises StoreError with the system's reason and what to do."""
     try:
         yield
     except OSError as error:

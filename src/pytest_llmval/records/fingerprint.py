@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.case_sets.case import content_hash
 from pytest_llmval.records.environment import library_versions, resolve_device
+from pytest_llmval.records.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,14 +113,8 @@ def _hash_file(path: Path, cache: Path | None) -> str:
         return str(json.loads(note.read_text(encoding="utf-8"))["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         digest = _read_and_hash(path)
-        _remember(note, digest)
+        replace_file(note, json.dumps({"sha256": digest}))
         return digest
-
-
-def _remember(note: Path, digest: str) -> None:
-    from pytest_llmval.records.files import replace_file
-
-    replace_file(note, json.dumps({"sha256": digest}))
 
 
 def _read_and_hash(path: Path) -> str:

@@ -2,8 +2,7 @@
 
 runs/<run id>/manifest.json       what was asked of which model, with what
 runs/<run id>/responses/*.jsonl   one immutable segment a block of records
-runs/<run id>/scores/*.jsonl      per-case scores of each gate, one segment a process
-runs/<run id>/verdicts.jsonl      one line a gate
+runs/<run id>/verdicts.jsonl      one line a gate, with the per-case scores it rests on
 index/<records' key>              the run and segment in which a block was measured
 """
 
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from pytest_llmval.errors import StoreError
-from pytest_llmval.records.files import append_line, json_line, make_folder, replace_file
+from pytest_llmval.records.files import append_line, json_line, make_folder, replace_file, reported
 from pytest_llmval.records.record import Record, from_json, to_json
 
 if TYPE_CHECKING:
@@ -73,11 +72,8 @@ class LocalStore:
     def lock(self, run_id: str, block: str) -> BaseFileLock:
         """The lock under which one process of a run computes a block."""
         folder = self.run_folder(run_id) / "locks"
-        try:
+        with reported(folder):
             make_folder(folder)
-        except OSError as error:
-            msg = f"the record store cannot write {folder}: {error.strerror}; choose another with --llmval-store"
-            raise StoreError(msg) from error
         return FileLock(folder / f"{block}.lock")
 
     def read_block(self, run_id: str, block: str) -> list[Record] | None:

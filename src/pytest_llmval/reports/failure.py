@@ -24,16 +24,20 @@ def worst_cases(verdict: Verdict) -> Iterator[tuple[str, str]]:
 
 def _lines(change: CaseChange) -> Iterator[str]:
     yield f"score: {_score(change.candidate)}" if change.baseline is None else _scores(change)
+    for name, text in texts_of(change):
+        yield f"{name}:"
+        yield gutter(text)
+
+
+def texts_of(change: CaseChange) -> list[tuple[str, str]]:
+    """What was asked, expected and answered, made safe to show; without what is empty."""
     fields = (
         ("prompt", change.prompt),
         ("expected", change.expected),
         ("baseline", change.baseline_answer),
         ("candidate", change.candidate_answer),
     )
-    for name, text in fields:
-        if text:
-            yield f"{name}:"
-            yield gutter(neutralise(text, FIELD_LIMIT))
+    return [(name, neutralise(text, FIELD_LIMIT)) for name, text in fields if text]
 
 
 def _scores(change: CaseChange) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+from pytest_llmval.reports.failure import FIELD_LIMIT, texts_of
 from pytest_llmval.reports.figures import COLUMNS, row
 from pytest_llmval.reports.safe_text import clip, neutralise
 from pytest_llmval.reports.terminal import asked_lines
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 ROWS_SHOWN = 15
 WORST_SHOWN = 3
-FIELD_LIMIT = 600
 CELL_LIMIT = 200
 LENGTH_LIMIT = 60_000
 """Characters; GitHub refuses a comment of more than 65536."""
@@ -77,13 +77,7 @@ def _worst(summary: Summary) -> Iterator[str]:
 
 
 def _case(gate: Gate, change: CaseChange) -> str:
-    fields = (
-        ("prompt", change.prompt),
-        ("expected", change.expected),
-        ("baseline", change.baseline_answer),
-        ("candidate", change.candidate_answer),
-    )
-    body = "\n".join(f"{name}:\n{neutralise(text, FIELD_LIMIT)}" for name, text in fields if text)
+    body = "\n".join(f"{name}:\n{text}" for name, text in texts_of(change))
     title = _inline(f"{gate.verdict.metric}: {change.id}")
     # The blank line makes <pre> a block of its own: else the first blank line in a text ends the block, and what
     # follows is read as Markdown.
