@@ -53,9 +53,19 @@ class RequestRefused(ServerError):  # noqa: N818 - says what happened
 class ModelRegression(AssertionError):  # noqa: N818 - a verdict, named in the report
     """A gate failed: the candidate is shown to be worse than allowed."""
 
+    def __init__(self, message: str = "", report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
+        """What the comparison found, None when the message says it all."""
+
 
 class InvalidComparison(AssertionError):  # noqa: N818 - a verdict, named in the report
     """A gate cannot be decided: the two sides are not comparable, or too much is missing."""
+
+    def __init__(self, message: str = "", report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
+        """What the comparison found, None when there was none."""
 
 
 # JUnit consumers print the class with its module; the headline must start with the verdict's own word.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +101,8 @@ class Settings:
     same_weights: bool = False
     """Whether the user declared with `--llmval-same-weights` that both versions share their weights."""
     vary: tuple[str, ...] = ()
+    audit_folder: Path | None = None
+    """Where an audit keeps its records meanwhile; None when this is none."""
 
     def __post_init__(self) -> None:
         """Two folders may bear one name, as in `old/model` and `new/model`; servers and answers are kept by name."""
@@ -109,6 +112,18 @@ class Settings:
             candidate, baseline = _told_apart(self.candidate, self.baseline, self.config)
             object.__setattr__(self, "candidate", candidate)
             object.__setattr__(self, "baseline", baseline)
+
+    def for_audit(self) -> Settings:
+        """The same with the candidate as its own baseline where there is none, in folders of its own.
+
+        Bugs are put into the candidate alone; nothing that was recorded may come from a broken model.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="llmval-audit-"))
+        moved = dataclasses.replace(self, store=folder / "store", out=folder / "out", audit_folder=folder)
+        if self.candidate is None or self.baseline is not None:
+            return moved
+        as_it_is = dataclasses.replace(self.candidate, name=f"{self.candidate.name} without bugs")
+        return dataclasses.replace(moved, baseline=as_it_is, same_weights=True)
 
     @property
     def weights_are_shared(self) -> bool:

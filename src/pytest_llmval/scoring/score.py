@@ -31,11 +31,19 @@ class Basis:
     """Name and parameters of the metric."""
     batching: str = ""
     """How requests were cut into batches."""
+    protocol: tuple[tuple[str, str], ...] = ()
+    """How the number was taken, by name; the windows of a perplexity, for example."""
 
     def differences(self, other: Basis) -> dict[str, tuple[str, str]]:
-        """The fields that differ, each with this and the other's value."""
-        pairs = {name: (getattr(self, name), getattr(other, name)) for name in self.__slots__}
+        """The fields that differ, each with this and the other's value; of a protocol its parts."""
+        ours, theirs = self._facts(), other._facts()
+        names = dict.fromkeys([*ours, *theirs])
+        pairs = {name: (ours.get(name, ""), theirs.get(name, "")) for name in names}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    def _facts(self) -> dict[str, str]:
+        plain = {name: getattr(self, name) for name in self.__slots__ if name != "protocol"}
+        return plain | {f"protocol {name}": value for name, value in self.protocol}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,8 @@ class Scores:
     """Prompt, expectation and answer of each case, for reports."""
     version: str = ""
     """Model version that gave the answers."""
+    weights: tuple[float, ...] | None = None
+    """What each case counts in a weighted mean, for example the tokens of a document; None when all count the same."""
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, repeated ids and values outside the bounds."""
@@ -111,7 +121,7 @@ class Scores:
 
 
 def _check_columns(scores: Scores) -> None:
-    for name in ("values", "clusters", "must_pass", "notes"):
+    for name in ("values", "clusters", "must_pass", "notes", "weights"):
         column = getattr(scores, name)
         if column is not None and len(column) != len(scores.ids):
             msg = f"{scores.name}: {len(scores.ids)} ids but {len(column)} {name}"
@@ -135,6 +145,10 @@ def _check_values(scores: Scores) -> None:
     for case_id, value in zip(scores.ids, scores.values, strict=True):
         if not isinstance(value, Unscored):
             _check_value(scores, case_id, value)
+    for case_id, weight in zip(scores.ids, scores.weights or (), strict=False):
+        if not 0 <= weight < float("inf"):
+            msg = f"{scores.name}: case {case_id!r} has the weight {weight!r}; expected 0 or more"
+            raise ValueError(msg)
 
 
 def _check_value(scores: Scores, case_id: str, value: float) -> None:

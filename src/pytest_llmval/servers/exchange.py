@@ -10,6 +10,7 @@ from pytest_llmval.case_sets.message import Message
 
 if TYPE_CHECKING:
     from pytest_llmval.case_sets.case import Case
+    from pytest_llmval.servers.perplexity_protocol import PerplexityProtocol
 
 __all__ = [
     "Choice",
@@ -89,6 +90,8 @@ class DocumentLikelihood:
     """Sum over all scored tokens, natural logarithm."""
     tokens: int
     """Number of scored tokens: each token of the text exactly once."""
+    protocol: PerplexityProtocol | None = None
+    """How it was taken, the same for all texts of one call; None where the server does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmval.case_sets.message import as_text
 from pytest_llmval.errors import CapabilityMissing, SettingsError
 from pytest_llmval.servers.exchange import Choice, Response, Timing, Usage
+from pytest_llmval.servers.perplexity_protocol import WHOLE
 from pytest_llmval.servers.server import Capabilities
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pytest_llmval.servers.exchange import DocumentLikelihood, LogLikelihood, Request
+    from pytest_llmval.servers.perplexity_protocol import Windows
 
 ANY = "*"
 
@@ -68,7 +70,7 @@ class ScriptedServer:
         """Not available: a script has no probabilities."""
         raise CapabilityMissing(_lacks("loglikelihood"))
 
-    def document_likelihood(self, texts: Sequence[str]) -> list[DocumentLikelihood]:  # noqa: ARG002 - the protocol has it
+    def document_likelihood(self, texts: Sequence[str], windows: Windows = WHOLE) -> list[DocumentLikelihood]:  # noqa: ARG002 - the protocol has it
         """Not available: a script has no probabilities."""
         raise CapabilityMissing(_lacks("loglikelihood"))
 

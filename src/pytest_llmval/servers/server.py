@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pytest_llmval.servers.exchange import DocumentLikelihood, LogLikelihood, Request, Response
+    from pytest_llmval.servers.perplexity_protocol import Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,12 @@ class Server(Protocol):
             RequestRefused: If a pair cannot be scored; the text names its index. The same holds for the calls below.
         """
 
-    def document_likelihood(self, texts: Sequence[str]) -> list[DocumentLikelihood]:
-        """The likelihood of each whole text, with BOS in front when the model has one."""
+    def document_likelihood(self, texts: Sequence[str], windows: Windows = ...) -> list[DocumentLikelihood]:
+        """The likelihood of each whole text, with BOS in front when the model has one; long ones window by window.
+
+        Raises:
+            ValueError: If the model cannot read windows of that size.
+        """
 
     def logits(self, prompt: str) -> np.ndarray:
         """Logits of every prompt position, float32, shape `[tokens, vocabulary]`."""

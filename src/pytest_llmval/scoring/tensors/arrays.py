@@ -117,9 +117,10 @@ def _dense(tensor: torch.Tensor, path: str) -> torch.Tensor:
 
 
 def _from_numpy(array: Array, name: str, device: str) -> Values:
-    stored: Array = np.ascontiguousarray(array).reshape(array.shape)
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)  # bits are read as this machine has them
+    stored: Array = np.ascontiguousarray(native).reshape(array.shape)
     if stored.dtype.kind == "c":
-        stored = stored.view(stored.real.dtype).reshape(*stored.shape, 2)
+        stored = stored.reshape(-1).view(stored.real.dtype).reshape(*stored.shape, 2)
     wide = stored.dtype.kind == "f" and stored.dtype.itemsize not in _UNSIGNED  # long double
     bits = (stored.astype(np.float64) if wide else stored).view(_UNSIGNED[min(stored.dtype.itemsize, 8)])
     exact = stored.dtype.kind in "iub"

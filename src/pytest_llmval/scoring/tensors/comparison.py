@@ -151,4 +151,4 @@ def concluded(comparison: Comparison) -> Comparison:
     __tracebackhide__ = True
     if comparison.passed:
         return comparison
-    raise (InvalidComparison if comparison.undecided else ModelRegression)(str(comparison))
+    raise (InvalidComparison if comparison.undecided else ModelRegression)(str(comparison), comparison)

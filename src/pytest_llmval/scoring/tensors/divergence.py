@@ -172,7 +172,7 @@ def assert_no_flips(
         tokens=tokens,
     )
     if report.flips:
-        raise ModelRegression(str(report))
+        raise ModelRegression(str(report), report)
     return report
 
 

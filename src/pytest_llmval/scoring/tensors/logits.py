@@ -169,7 +169,7 @@ def assert_kl_below(
     value = summary.mean if at == "mean" else summary.quantile(at)
     if not value <= limit:
         msg = f"{_headline(comparison, measure, at, value, limit)}\n{comparison}"
-        raise ModelRegression(msg)
+        raise ModelRegression(msg, comparison)
     return comparison
 
 

@@ -21,8 +21,15 @@ def leaves_of(value: object) -> Leaves:
 
     Raises:
         TypeError: If something is neither a container nor comparable.
+        ValueError: If two of them have one path, as in `{"a.b": x, "a": {"b": y}}`.
     """
-    return dict(_walk(value, "", ()))
+    leaves: Leaves = {}
+    for path, leaf in _walk(value, "", ()):
+        if path in leaves:
+            msg = f"two parts of the value are called {path!r}; expected keys that tell them apart"
+            raise ValueError(msg)
+        leaves[path] = leaf
+    return leaves
 
 
 def is_number(value: object) -> bool:

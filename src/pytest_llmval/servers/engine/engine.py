@@ -20,6 +20,7 @@ from pytest_llmval.servers.engine.likelihood import choose, prepare_pair, prepar
 from pytest_llmval.servers.engine.loading import load_model, load_tokenizer
 from pytest_llmval.servers.engine.network import Network
 from pytest_llmval.servers.exchange import Response, Timing
+from pytest_llmval.servers.perplexity_protocol import WHOLE
 from pytest_llmval.servers.server import Capabilities
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_llmval.servers.engine.likelihood import Pair
     from pytest_llmval.servers.exchange import DocumentLikelihood, LogLikelihood, Request
+    from pytest_llmval.servers.perplexity_protocol import Windows
     from pytest_llmval.settings import ModelSettings
 
     Prepare = Callable[[Network, Any, Request], Any]
@@ -113,9 +115,13 @@ class TransformersEngine:
             raise RequestRefused(msg) from refusal
 
     @torch.inference_mode()
-    def document_likelihood(self, texts: Sequence[str]) -> list[DocumentLikelihood]:
-        """The likelihood of each whole text, every token counted once; 0.0 over 0 tokens for an empty one."""
-        return score_documents(self.network, self.tokenizer, texts, self._batch_size)
+    def document_likelihood(self, texts: Sequence[str], windows: Windows = WHOLE) -> list[DocumentLikelihood]:
+        """The likelihood of each whole text, every token counted once; 0.0 over 0 tokens for an empty one.
+
+        Raises:
+            ValueError: If the model has fewer positions than a window.
+        """
+        return score_documents(self.network, self.tokenizer, texts, self._batch_size, windows)
 
     @torch.inference_mode()
     def logits(self, prompt: str) -> np.ndarray:

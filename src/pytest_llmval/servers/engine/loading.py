@@ -25,10 +25,12 @@ def load_tokenizer(settings: ModelSettings) -> Any:
 
     Raises:
         SettingsError: If the folder is missing or holds no model.
-        ServerError: If the tokenizer's files cannot be read.
+        ServerError: If the tokenizer's files cannot be read, or its vocabulary is not there.
     """
     check_source(settings)
-    return _load("tokenizer", AutoTokenizer.from_pretrained, settings)
+    tokenizer = _load("tokenizer", AutoTokenizer.from_pretrained, settings)
+    _refuse_empty_tokenizer(tokenizer, settings)
+    return tokenizer
 
 
 def load_model(settings: ModelSettings) -> Any:
@@ -102,7 +104,10 @@ def _load(what: str, load: Callable[..., Any], settings: ModelSettings, **option
 
 
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    """Kind and first line of an error; all of it, in one line, where the first only announces the rest."""
+    text = str(error).strip()
+    first = text.partition("\n")[0]
+    return f"{type(error).__name__}: {' '.join(text.split()) if first.rstrip().endswith(':') else first}"
 
 
 @contextlib.contextmanager
@@ -127,6 +132,18 @@ def _refuse_quantization(settings: ModelSettings) -> None:
             "the transformers server applies no quantisation at load; name a checkpoint that is already quantised"
         )
         raise SettingsError(msg)
+
+
+def _refuse_empty_tokenizer(tokenizer: Any, settings: ModelSettings) -> None:
+    """Without its files transformers makes a tokenizer of special tokens alone, to which all text is unknown."""
+    tokens = tokenizer.get_vocab()
+    if set(tokens.values()) <= set(tokenizer.added_tokens_decoder):
+        known = ", ".join(map(repr, sorted(tokens)[:5])) or "nothing"
+        msg = (
+            f"model version {settings.name!r}: the tokenizer of {settings.model} knows no text, only {known}; is a "
+            "vocabulary file missing, such as tokenizer.json?"
+        )
+        raise ServerError(msg)
 
 
 def _refuse_random_weights(settings: ModelSettings, report: Any) -> None:

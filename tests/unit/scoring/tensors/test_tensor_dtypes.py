@@ -89,3 +89,17 @@ def test_integers_are_counted_in_steps_of_one():
     with pytest.raises(ModelRegression, match="1 of 3 elements beyond 1 ULP of integer"):
         assert_ulp_close(codes + np.int8([2, 0, 0]), codes, 1)
     assert assert_ulp_close(codes, codes.astype(np.float32), 0, check_dtype=False).passed
+
+
+def test_a_complex_number_is_two_numbers():
+    """Also one without axes."""
+    assert compare_tensors(1 + 2j, 1 + 2j).passed
+    assert not compare_tensors(np.array([1 + 2j, 3]), np.array([1 - 2j, 3])).passed
+
+
+def test_foreign_byte_order_has_the_same_bits():
+    """An array read from a file of another machine is the same number."""
+    values = np.array([1.5, -2.25, 3e-7])
+
+    assert compare_bits(values.astype(">f8"), values).passed
+    assert compare_bits(values.astype("<f8"), values).passed

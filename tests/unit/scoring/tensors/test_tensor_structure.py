@@ -176,3 +176,9 @@ def test_an_unknown_option_and_a_mask_that_does_not_fit_are_named():
         ValueError, match=r"mask of shape \(3,\) for a tensor of shape \(2, 3\); expected that shape or"
     ):
         compare_tensors(np.ones((2, 3)), np.ones((2, 3)), mask=np.ones(3))
+
+
+def test_parts_with_one_path_are_refused():
+    """Else one of them would be overlooked."""
+    with pytest.raises(ValueError, match=r"two parts of the value are called 'a\.b'"):
+        compare_structure({"a.b": 1.0, "a": {"b": 2.0}}, {"a.b": 1.0})

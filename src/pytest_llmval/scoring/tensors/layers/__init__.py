@@ -1,0 +1,1 @@
+"""Layer by layer: where in the network a candidate's error arises."""
