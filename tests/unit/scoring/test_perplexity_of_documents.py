@@ -66,3 +66,9 @@ def test_two_equal_texts():
     """They are one measurement."""
     with pytest.raises(ValueError, match=r"^perplexity: case id '[0-9a-f]{12}' occurs more than once$"):
         perplexity(Scripted(one=(-6.0, 3)), ["one", "one"])
+
+
+def test_one_text_is_no_list_of_texts():
+    """Its letters would be documents."""
+    with pytest.raises(TypeError, match="texts='Hi you': got one text; expected a list of texts"):
+        perplexity(None, "Hi you")

@@ -1,0 +1,1 @@
+"""Chat templates, compared by the token ids they give."""
