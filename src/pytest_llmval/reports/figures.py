@@ -17,8 +17,8 @@ def row(gate: Gate) -> tuple[str, ...]:
     verdict = gate.verdict
     return (
         gate.name,
-        value(verdict.baseline) if verdict.kind == "no_regression" else f"bar {value(verdict.threshold)}",
-        value(verdict.candidate),
+        _against(verdict),
+        _measured(verdict.candidate) if verdict.kind == "limit" else value(verdict.candidate),
         change(verdict, verdict.delta, signed=True),
         interval(verdict),
         change(verdict, verdict.margin, signed=False),
@@ -28,12 +28,34 @@ def row(gate: Gate) -> tuple[str, ...]:
 
 
 THRESHOLD_WORDS = {"equivalent": "reached", "regressed": "not reached"}
+LIMIT_WORDS = {"equivalent": "kept", "regressed": "exceeded"}
+WORDS: dict[str, dict[str, str]] = {"no_regression": {}, "limit": LIMIT_WORDS, "calibrated": LIMIT_WORDS}
+"""How outcomes are called for a kind of gate; a bar, for all others."""
 
 
 def outcome(verdict: Verdict) -> str:
-    """The outcome in words; a bar is reached or not."""
+    """The outcome in words; a bar is reached or not, a limit kept or exceeded."""
     word = verdict.outcome.value.replace("_", " ")
-    return word if verdict.kind == "no_regression" else THRESHOLD_WORDS.get(word, word)
+    return WORDS.get(verdict.kind, THRESHOLD_WORDS).get(word, word)
+
+
+def remark(verdict: Verdict) -> str:
+    """What a reader should know beyond the table; of a limit that is not kept the headline, which names the fault."""
+    if verdict.kind != "limit":
+        return verdict.reason
+    return "" if verdict.passed else "; ".join(filter(None, (verdict.headline, verdict.reason)))
+
+
+def _against(verdict: Verdict) -> str:
+    """What the candidate is held against: the baseline's value, a bar or a limit."""
+    if verdict.kind == "no_regression":
+        return value(verdict.baseline)
+    return f"limit {_measured(verdict.threshold)}" if verdict.kind == "limit" else f"bar {value(verdict.threshold)}"
+
+
+def _measured(number: float | None) -> str:
+    """A measured number, which may be a count or a divergence of 1e-5."""
+    return "-" if number is None else f"{number:.3g}"
 
 
 def value(number: float | None) -> str:

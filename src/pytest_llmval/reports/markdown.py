@@ -6,7 +6,7 @@ import html
 from typing import TYPE_CHECKING
 
 from pytest_llmval.reports.failure import FIELD_LIMIT, texts_of
-from pytest_llmval.reports.figures import COLUMNS, row
+from pytest_llmval.reports.figures import COLUMNS, remark, row
 from pytest_llmval.reports.safe_text import clip, neutralise
 from pytest_llmval.reports.terminal import asked_lines
 
@@ -62,9 +62,9 @@ def _inline(text: str, limit: int = CELL_LIMIT) -> str:
 
 
 def _reasons(summary: Summary) -> Iterator[str]:
-    told = [gate for gate in summary.sorted_gates if gate.verdict.reason]
+    told = [(gate, said) for gate in summary.sorted_gates if (said := remark(gate.verdict))]
     if told:
-        reasons = ((_inline(gate.name), _inline(gate.verdict.reason, FIELD_LIMIT)) for gate in told[:ROWS_SHOWN])
+        reasons = ((_inline(gate.name), _inline(said, FIELD_LIMIT)) for gate, said in told[:ROWS_SHOWN])
         yield "\n".join(f"- {name}: {reason}" for name, reason in reasons)
 
 

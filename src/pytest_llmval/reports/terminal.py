@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmval.reports.figures import COLUMNS, row
+from pytest_llmval.reports.figures import COLUMNS, remark, row
 from pytest_llmval.reports.safe_text import neutralise
 from pytest_llmval.verdicts.verdict import Outcome
 
@@ -24,8 +24,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     if len(gates) > ROWS_SHOWN:
         yield f"... {len(gates) - ROWS_SHOWN} more in summary.md"
     for gate in gates:
-        if gate.verdict.outcome in (Outcome.INCONCLUSIVE, Outcome.WORSE_WITHIN_MARGIN) and gate.verdict.reason:
-            word, reason = gate.verdict.outcome.value.replace("_", " "), neutralise(gate.verdict.reason)
+        if gate.verdict.outcome in (Outcome.INCONCLUSIVE, Outcome.WORSE_WITHIN_MARGIN) and remark(gate.verdict):
+            word, reason = gate.verdict.outcome.value.replace("_", " "), neutralise(remark(gate.verdict))
             yield f"{word}: {gate.name}: {' '.join(reason.split())}"
     yield from asked_lines(summary)
 

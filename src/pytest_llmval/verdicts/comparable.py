@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pytest_llmval.verdicts.pairing import Pairing
     from pytest_llmval.verdicts.verdict import Counts
 
+FEWEST_WEIGHT = 100
+"""Fewer tokens (words, bytes) than this are no text to measure a loss on."""
 LARGEST_LOST_SHARE = 0.05
 """A gate that lost more of its cases than this says nothing."""
 
@@ -27,6 +29,7 @@ _METRIC_FIELDS = {
     "higher_is_better": "direction (higher is better)",
     "bounds": "bounds",
 }
+_HINTS = {"protocol tokenization": "; bits_per_byte(llm, texts) compares across tokenizers"}
 
 
 def obstacles(candidate: Scores, baseline: Scores, vary: Collection[str] = ()) -> list[str]:
@@ -41,7 +44,9 @@ def obstacles(candidate: Scores, baseline: Scores, vary: Collection[str] = ()) -
     ]
     if baseline.basis is not None and candidate.basis is not None:
         changed = baseline.basis.differences(candidate.basis)
-        found += [_differs(name, *values) for name, values in changed.items() if name not in vary]
+        found += [
+            _differs(name, *values) + _HINTS.get(name, "") for name, values in changed.items() if name not in vary
+        ]
     return found + list(_mismatched_cases(candidate, baseline))
 
 
@@ -81,6 +86,16 @@ def too_few_clusters(clusters: Sequence[str] | None) -> list[str]:
     return [f"{counted(count, 'cluster')}; an interval needs at least {FEWEST_CLUSTERS}"]
 
 
+def too_little_weight(pairing: Pairing, unit: str) -> list[str]:
+    """The sentence for a text too short to measure a loss on; ``unit`` is that of the metric, `nats/token`."""
+    total = sum(pair.weight for pair in pairing.answered)
+    if total >= FEWEST_WEIGHT:
+        return []
+    return [
+        f"{total:g} {unit.rpartition('/')[2] or 'case'}s are scored; a weighted mean needs at least {FEWEST_WEIGHT}"
+    ]
+
+
 def _lost(counts: Counts) -> str:
     return f" ({counts.failed} failed, {counts.unscored} unscored, {counts.missing} missing of {counts.cases})"
 
@@ -102,3 +117,7 @@ def _mismatched_cases(candidate: Scores, baseline: Scores) -> Iterator[str]:
         moved = [case_id for case_id in common if ours.cluster(case_id) != theirs.cluster(case_id)]
         if moved:
             yield f"cluster differs for {naming(moved)}"
+    if baseline.weights is not None and candidate.weights is not None:
+        reweighed = [case_id for case_id in common if ours.weight(case_id) != theirs.weight(case_id)]
+        if reweighed:
+            yield f"weight differs for {naming(reweighed)}"

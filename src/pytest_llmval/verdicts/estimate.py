@@ -12,6 +12,7 @@ import numpy as np
 from pytest_llmval.statistics.clustered import cluster_sums, clustered_standard_error
 from pytest_llmval.statistics.intervals import Interval, rare_change_interval, t_interval, wilson_interval
 from pytest_llmval.statistics.paired import tango_interval
+from pytest_llmval.statistics.ratio import WeightedMean, weighted_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,8 @@ class Mean:
 
     value: float
     cases: int
-    units: int
+    units: float
+    """As many as they are worth: fewer than there are when a few of them outweigh the others."""
     variance: float
     """Of a unit around the mean, with divisor ``units``."""
     varying: int
@@ -171,6 +173,28 @@ def clustered_mean_of(values: Sequence[float], clusters: Sequence[str], limits: 
         fewest_varying=FEWEST_CLUSTERS,
         limits=limits,
         name="cluster_t",
+    )
+
+
+def weighted_mean_of(
+    values: Sequence[float], weights: Sequence[float], clusters: Sequence[str] | None, limits: Interval
+) -> Mean:
+    """Weighted mean of cases within ``limits``, independent each or between clusters; some weight is not 0."""
+    units = clusters or [str(place) for place in range(len(values))]
+    totals = cluster_sums(weights, units)
+    sums = cluster_sums([value * weight for value, weight in zip(values, weights, strict=True)], units)
+    means = (sums[totals > 0] / totals[totals > 0]).tolist()
+    found = weighted_mean(values, weights, units) if len(means) > 1 else WeightedMean(means[0], 0.0, 0.0)
+    return Mean(
+        value=min(max(found.value, limits.low), limits.high),
+        cases=len(values),
+        units=found.degrees + 1,
+        # √(variance / (units − 1)) is then the standard error.
+        variance=found.standard_error**2 * found.degrees,
+        varying=_varying(means, limits),
+        fewest_varying=FEWEST_CLUSTERS if clusters else FEWEST_VARYING,
+        limits=limits,
+        name="weighted_cluster_t" if clusters else "weighted_t",
     )
 
 

@@ -27,8 +27,9 @@ def scores_to_dict(scores: Scores) -> dict[str, Any]:
         "clusters": _column(scores.clusters),
         "must_pass": _column(scores.must_pass),
         "trials": scores.trials,
-        "basis": None if scores.basis is None else asdict(scores.basis),
+        "basis": None if scores.basis is None else asdict(scores.basis) | {"protocol": dict(scores.basis.protocol)},
         "version": scores.version,
+        "weights": _column(scores.weights),
     }
 
 
@@ -43,10 +44,11 @@ def scores_from_dict(fields: dict[str, Any]) -> Scores:
     rows = zip(fields["ids"], fields["values"], strict=True)
     plain = {name: fields[name] for name in ("name", "unit", "higher_is_better", "kind", "trials", "version")}
     columns: dict[str, Any] = {name: _tuple(fields[name]) for name in ("bounds", "clusters", "must_pass")}
+    columns["weights"] = _tuple(fields.get("weights"))  # evidence of before 0.2 has none
     return Scores(
         ids=tuple(fields["ids"]),
         values=tuple(unscored[name] if value is None else float(value) for name, value in rows),
-        basis=None if fields["basis"] is None else Basis(**fields["basis"]),
+        basis=None if fields["basis"] is None else _basis(fields["basis"]),
         **plain,
         **columns,
     )
@@ -70,6 +72,10 @@ def verdict_from_dict(fields: dict[str, Any]) -> Verdict:
         "worst": tuple(CaseChange(**each) for each in fields["worst"]),
     }
     return Verdict(**(fields | typed))
+
+
+def _basis(fields: dict[str, Any]) -> Basis:
+    return Basis(**fields | {"protocol": tuple(fields.get("protocol", {}).items())})
 
 
 def _unscored(scores: Scores) -> dict[str, dict[str, Any]]:

@@ -26,6 +26,8 @@ class Pair:
     """Why the candidate has no value of its own."""
     cluster: str = ""
     must_pass: bool = False
+    weight: float = 1.0
+    """What the case counts in a weighted mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class Column:
         clusters = self.scores.clusters
         return None if clusters is None or case_id not in self.places else clusters[self.places[case_id]]
 
+    def weight(self, case_id: str) -> float | None:
+        """The declared weight, None when there is none."""
+        weights = self.scores.weights
+        return None if weights is None or case_id not in self.places else weights[self.places[case_id]]
+
     def must_pass(self, case_id: str) -> bool:
         """Whether the case is flagged."""
         flags = self.scores.must_pass
@@ -111,6 +118,7 @@ def _pair(ours: Column, theirs: Column, case_id: str) -> Pair:
         failure=(value.reason or "failed") if isinstance(value, Unscored) else "",
         cluster=theirs.cluster(case_id) or ours.cluster(case_id) or case_id,
         must_pass=ours.must_pass(case_id) or theirs.must_pass(case_id),
+        weight=1.0 if (weight := theirs.weight(case_id)) is None else weight,
     )
 
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pytest_llmval.statistics.intervals import Interval
 from pytest_llmval.statistics.paired import mcnemar_midp
 from pytest_llmval.statistics.sign_flip import sign_flip_p
 from pytest_llmval.verdicts import comparable
-from pytest_llmval.verdicts.estimate import ChangedPairs, LeastFavourable, clustered_mean_of, mean_of, spread_of
+from pytest_llmval.verdicts.estimate import (
+    ChangedPairs,
+    LeastFavourable,
+    clustered_mean_of,
+    mean_of,
+    spread_of,
+    weighted_mean_of,
+)
 from pytest_llmval.verdicts.evidence import scores_to_dict
 from pytest_llmval.verdicts.must_pass import broken_cases, broken_reason, loss_of, unknown_reason
 from pytest_llmval.verdicts.pairing import Column, pair_up
@@ -36,6 +45,7 @@ def decide_regression(
     alpha: float = 0.05,
     alpha_adjusted: float = 0.05,
     vary: Collection[str] = (),
+    weighted: bool = False,
 ) -> Verdict:
     """The verdict on "the candidate is not worse than the baseline by more than ``margin``".
 
@@ -50,19 +60,21 @@ def decide_regression(
         alpha: One-sided level of showing non-inferiority, in (0, 0.5); the interval has confidence 1 − 2·alpha.
         alpha_adjusted: One-sided level of calling it regressed, corrected for the number of gates, at most alpha.
         vary: Fields of `Basis` that are allowed to differ.
+        weighted: Whether cases count by their weights, so that the means are Σ weight·value / Σ weight.
 
     Returns:
         A verdict of kind `no_regression`, invalid when the sides cannot be compared.
 
     Raises:
-        ValueError: If the margin is negative or a level impossible.
+        ValueError: If the margin is negative, a level impossible, or weights are asked for and missing.
     """
-    gate = _Gate(candidate, baseline, Rule(margin, alpha, alpha_adjusted), tuple(sorted(vary)))
+    gate = _Gate(candidate, baseline, Rule(margin, alpha, alpha_adjusted), tuple(sorted(vary)), weighted)
     pairing = pair_up(candidate, baseline)
     found = comparable.obstacles(candidate, baseline, vary) or comparable.infinite_values(candidate, baseline)
     if found:
         return _invalid(gate, pairing, found)
     found = comparable.shortfalls(pairing, clustered=gate.is_clustered)
+    found += comparable.too_little_weight(pairing, candidate.unit) if weighted else []
     broken = broken_cases(pairing, candidate, margin, binary=gate.is_binary)
     if found:
         return _invalid(gate, pairing, [*found, broken_reason(broken)] if broken else found)
@@ -77,6 +89,14 @@ class _Gate:
     baseline: Scores
     rule: Rule
     vary: tuple[str, ...]
+    weighted: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse weights that are not there."""
+        for scores in (self.candidate, self.baseline):
+            if self.weighted and scores.weights is None:
+                msg = f"{scores.name}: the scores have no weights; expected those of perplexity() or bits_per_byte()"
+                raise ValueError(msg)
 
     @property
     def is_clustered(self) -> bool:
@@ -173,6 +193,7 @@ def _evidence(gate: _Gate) -> dict[str, Any]:
             "alpha": rule.alpha,
             "alpha_adjusted": rule.alpha_adjusted,
             "vary": list(gate.vary),
+            "weighted": gate.weighted,
         },
         "baseline": scores_to_dict(gate.baseline),
         "candidate": scores_to_dict(gate.candidate),
@@ -182,15 +203,28 @@ def _evidence(gate: _Gate) -> dict[str, Any]:
 def _read(gate: _Gate, pairs: tuple[Pair, ...]) -> _Reading:
     before = [pair.baseline for pair in pairs]
     after = [0.0 if pair.candidate is None else pair.candidate for pair in pairs]
-    means = (sum(before) / len(before), sum(after) / len(after))
+    weights = _weights(gate, pairs)
+    means = (_mean(before, weights), _mean(after, weights))
     return _Reading(_estimate(gate, pairs, [*before, *after]), means)
+
+
+def _weights(gate: _Gate, pairs: tuple[Pair, ...]) -> list[float]:
+    return [pair.weight if gate.weighted else 1.0 for pair in pairs]
+
+
+def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
 
 
 def _estimate(gate: _Gate, pairs: tuple[Pair, ...], values: Sequence[float]) -> Estimate:
     changes = [-loss_of(pair, gate.candidate) for pair in pairs]
-    limits = _limits(gate.candidate, changes, values)
-    if gate.is_clustered:
-        return clustered_mean_of(changes, [pair.cluster for pair in pairs], limits)
+    weights = _weights(gate, pairs)
+    limits = _limits(gate.candidate, _mean(changes, weights), values)
+    clusters = [pair.cluster for pair in pairs] if gate.is_clustered else None
+    if gate.weighted:
+        return weighted_mean_of(changes, weights, clusters, limits)
+    if clusters is not None:
+        return clustered_mean_of(changes, clusters, limits)
     if gate.is_binary:
         return _changed_pairs(changes)
     return mean_of(changes, limits)
@@ -201,7 +235,7 @@ def _changed_pairs(changes: Sequence[float]) -> ChangedPairs:
     return ChangedPairs(gained, sum(change < 0 for change in changes), len(changes))
 
 
-def _limits(candidate: Scores, changes: Sequence[float], values: Sequence[float]) -> Interval:
+def _limits(candidate: Scores, mean: float, values: Sequence[float]) -> Interval:
     """Least and largest change of a case: the width of the bounds, or the spread of the values where there are none.
 
     Without bounds one more case may as well not have changed at all, so 0 always lies within.
@@ -209,7 +243,7 @@ def _limits(candidate: Scores, changes: Sequence[float], values: Sequence[float]
     if candidate.bounds is not None:
         width = candidate.bounds[1] - candidate.bounds[0]
         return Interval(-width, width)
-    mean, spread = sum(changes) / len(changes), spread_of(values)
+    spread = spread_of(values)
     return Interval(min(mean, 0.0) - spread, max(mean, 0.0) + spread)
 
 
@@ -220,8 +254,16 @@ def _tests(gate: _Gate, pairing: Pairing) -> dict[str, float]:
         pairs = _changed_pairs(changes)
         return {"mcnemar_midp": mcnemar_midp(pairs.gained, pairs.lost)}
     clusters = [pair.cluster for pair in pairing.pairs] if gate.is_clustered else None
-    units = len(set(clusters)) if clusters else len(changes)
-    return {"sign_flip_p": sign_flip_p(changes, clusters=clusters)} if units < _FEW else {}
+    units, weights = len(set(clusters)) if clusters else len(changes), _weights(gate, pairing.pairs)
+    moved = [change * weight for change, weight in zip(changes, weights, strict=True)]
+    permuted = {"sign_flip_p": sign_flip_p(moved, clusters=clusters)} if units < _FEW else {}
+    return permuted | (_facts_of_weights(changes, weights) if gate.weighted else {})
+
+
+def _facts_of_weights(changes: Sequence[float], weights: Sequence[float]) -> dict[str, float]:
+    """How many cases of one weight they are worth, and the loss that one case in a hundred exceeds."""
+    effective = sum(weights) ** 2 / sum(weight**2 for weight in weights)
+    return {"effective_cases": effective, "loss_p99": float(np.quantile([-change for change in changes], 0.99))}
 
 
 def worst_changes(candidate: Scores, baseline: Scores, pairing: Pairing) -> tuple[CaseChange, ...]:

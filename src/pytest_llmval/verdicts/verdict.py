@@ -67,7 +67,7 @@ class Verdict:
     outcome: Outcome
     metric: str
     kind: str
-    """`no_regression`, `at_least` or `at_most`."""
+    """`no_regression`, `at_least`, `at_most`, `calibrated` or `limit`."""
     headline: str
     """One line: metric, old and new value, difference, interval, number of cases."""
     reason: str = ""
