@@ -11,13 +11,15 @@ MODEL_VERSION ?= v2
 BASELINE_VERSION ?= v1
 WORKERS ?= 2
 
-.PHONY: validate test lint types imports bench train coverage clean help
+.PHONY: validate test lint types imports bench bench-layers audit train coverage clean help
 
 help:
 	@echo "make validate [MODEL_VERSION=v2 BASELINE_VERSION=v1]  run the example suites, JUnit in llmval-out/junit.xml"
 	@echo "make test                                             run the tests of the plugin"
 	@echo "make lint                                             linter, types, direction of imports"
-	@echo "make bench                                            measure speed, side by side"
+	@echo "make bench                                            measure speed, side by side, then make bench-layers"
+	@echo "make bench-layers                                     layer by layer: bugs named, cost in time and memory"
+	@echo "make audit                                            known bugs put into v1: which contract notices which"
 	@echo "make train OUT=folder                                 train the example models anew"
 	@echo "make coverage                                         tests with branch coverage"
 
@@ -48,6 +50,13 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/speed.py $(ARGS)
+	$(BIN)/python benchmarks/layers.py $(ARGS)
+
+bench-layers: $(VENV)/dev
+	$(BIN)/python benchmarks/layers.py $(ARGS)
+
+audit: $(VENV)/suites
+	$(BIN)/llmval audit example_suites/models/$(or $(MODEL),v1)
 
 train: $(VENV)/suites
 	$(BIN)/python example_suites/training/train.py --out $(or $(OUT),$(error name a folder: make train OUT=folder))

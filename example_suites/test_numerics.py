@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pytest_llmval import Tol, assert_finite, assert_kl_below, assert_weights_match, cases
+from pytest_llmval import Tol, assert_finite, assert_kl_below, assert_layers_close, assert_weights_match, cases
 
 PROMPTS = [case["text"] for case in cases("data/documents.jsonl", prompt="{text}")[:20]]
 
@@ -32,6 +32,11 @@ def test_next_token_distributions_agree(llm, baseline_llm):
     candidate, baseline = (np.concatenate([each.logits(prompt) for prompt in PROMPTS]) for each in (llm, baseline_llm))
 
     assert_kl_below(candidate, baseline, 1e-3)  # nats, mean over all positions
+
+
+@pytest.mark.llmval_same_weights
+def test_layers_agree(torch_model, baseline_torch_model, tokenizer):
+    assert_layers_close(torch_model, baseline_torch_model, PROMPTS[:8], tokenizer=tokenizer)
 
 
 def test_tokenizers_agree(tokenizer, baseline_tokenizer):

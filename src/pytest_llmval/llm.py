@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
@@ -12,7 +11,9 @@ from pytest_llmval.current import current_test
 from pytest_llmval.errors import CapabilityMissing
 from pytest_llmval.records.record import Record, record_key, to_json
 from pytest_llmval.run import now
+from pytest_llmval.scoring.tokens.corpus import corpus_perplexity
 from pytest_llmval.servers.exchange import Request
+from pytest_llmval.servers.perplexity_protocol import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_llmval.run import Run
     from pytest_llmval.servers.exchange import Choice, DocumentLikelihood, LogLikelihood, Response
+    from pytest_llmval.servers.perplexity_protocol import Windows
     from pytest_llmval.servers.server import Capabilities, Server
     from pytest_llmval.settings import ModelSettings
 
@@ -165,19 +167,30 @@ class LLM:
             raise ValueError(msg)
         return response.choice
 
-    def document_likelihood(self, texts: Sequence[str]) -> list[DocumentLikelihood]:
-        """How probable each whole text is."""
-        self._require("loglikelihood")
-        return self._server.document_likelihood(texts)
+    def document_likelihood(self, texts: Sequence[str], windows: Windows = WHOLE) -> list[DocumentLikelihood]:
+        """How probable each whole text is.
 
-    def perplexity(self, texts: str | Sequence[str]) -> float:
-        """Perplexity over all tokens of the texts together: exp of the mean negative logprob a token."""
-        documents = self.document_likelihood([texts] if isinstance(texts, str) else list(texts))
-        tokens = sum(document.tokens for document in documents)
-        if tokens == 0:
-            msg = "perplexity needs at least one token of text"
-            raise ValueError(msg)
-        return math.exp(-math.fsum(document.logprob for document in documents) / tokens)
+        Raises:
+            ValueError: If the model cannot read windows of that size.
+        """
+        self._require("loglikelihood")
+        return self._server.document_likelihood(texts, windows)
+
+    def perplexity(self, texts: str | Sequence[str], *, window: int | None = None, stride: int | None = None) -> float:
+        """Perplexity over all tokens of the texts together: exp of the mean negative logprob a token.
+
+        `corpus_perplexity(llm, texts)` gives it with its interval, bits per byte and the protocol.
+
+        Args:
+            texts: One text or several.
+            window: Most tokens read at once; by default as many as the model has positions.
+            stride: Tokens scored by each window after the first; by default `window`.
+
+        Raises:
+            ValueError: If there is no token, a log-likelihood is NaN, or the window does not fit the model.
+        """
+        documents = [texts] if isinstance(texts, str) else list(texts)
+        return corpus_perplexity(self, documents, window=window, stride=stride).perplexity
 
     def logits(self, prompt: str) -> np.ndarray:
         """Logits at every prompt position, float32, shape `[tokens, vocabulary]`."""

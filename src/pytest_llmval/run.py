@@ -47,8 +47,13 @@ class Run:
     def server(self, model: ModelSettings) -> Server:
         """The server of a version, started on first use."""
         if model.name not in self._servers:
+            self.fingerprint(model)
             self._servers[model.name] = open_server(model, self.settings.config.block)
         return self._servers[model.name]
+
+    def started_server(self, model: ModelSettings) -> Server | None:
+        """The server of a version, if it was started in this process."""
+        return self._servers.get(model.name)
 
     def fingerprint(self, model: ModelSettings) -> Fingerprint:
         """The fingerprint of a version; nothing is loaded for it."""

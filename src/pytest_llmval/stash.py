@@ -28,6 +28,8 @@ RUN: pytest.StashKey[Run] = pytest.StashKey()
 LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
 GATES: pytest.StashKey[int] = pytest.StashKey()
 TEST: pytest.StashKey[TestInProgress] = pytest.StashKey()
+GOLDEN_NOTES: pytest.StashKey[list[str]] = pytest.StashKey()
+"""Environments that a test's goldens were compared across, in words."""
 DECORATION = "__llmval_cases__"
 """Attribute that `case_set.each` and `.all` leave on a test function; spelt here so that nothing is imported for it."""
 CASE = "_llmval_case"

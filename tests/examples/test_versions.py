@@ -29,9 +29,16 @@ EXPECTED = {
 }
 """Outcome of each gate by version, always against v1; where none is given the gate must pass."""
 
+BELOW_THE_TEXT = {
+    f"test_numerics.py::{name}": {"v5": {"regressed"}}
+    for name in ("test_weights_agree", "test_next_token_distributions_agree", "test_layers_agree")
+}
+"""The same of the gates that only versions with v1's weights meet."""
+
+SAME_WEIGHTS = {"v5", "v6"}
+
 FAILING_CHECKS = {
     "v4": {"test_numerics.py::test_chat_templates_agree"},
-    "v5": {"test_numerics.py::test_next_token_distributions_agree", "test_numerics.py::test_weights_agree"},
 }
 """Tests without a verdict that a version must fail; the checks of single facts come on top."""
 
@@ -80,10 +87,11 @@ def test_a_version_fails_exactly_the_gates_it_must(store, version):
     done, run = run_examples(store, version)
 
     verdicts = verdicts_of(run)
-    assert verdicts.keys() == EXPECTED.keys(), done.stdout[-3000:]
+    table = EXPECTED | (BELOW_THE_TEXT if version in SAME_WEIGHTS else {})
+    assert verdicts.keys() == table.keys(), done.stdout[-3000:]
     for test, verdict in verdicts.items():
-        assert verdict["outcome"] in EXPECTED[test].get(version, SHOWN), (test, verdict["headline"])
-        assert verdict["counts"]["compared"] >= 200
+        assert verdict["outcome"] in table[test].get(version, SHOWN), (test, verdict["headline"])
+        assert verdict["counts"]["compared"] >= 200 or test in BELOW_THE_TEXT
     gates = {test for test, verdict in verdicts.items() if verdict["outcome"] in ("regressed", "invalid")}
     expected = gates | FAILING_CHECKS.get(version, set())
     assert failing_tests(store, version) - {SINGLE_FACTS} == expected
@@ -101,6 +109,18 @@ def test_junit_names_the_regressed_gates_with_their_figures(store):
     assert first.startswith("ModelRegression: rouge_l 0.")
     assert first.endswith("n=240) vs v1")
     assert "90% CI [-" in first
+
+
+def test_junit_and_summary_name_the_faulty_layer(store):
+    """The text gates of v5 pass; the layer that its conversion damaged is named first."""
+    if not (store / "v5.xml").exists():
+        run_examples(store, "v5")
+
+    (suite,) = JUnitXml.fromfile(str(store / "v5.xml"))
+    (case,) = [each for each in suite if each.name == "test_layers_agree"]
+    first = case.result[0].message.splitlines()[0]
+    assert first.startswith("ModelRegression: layers.3.self_attn.q_proj is at fault: its weight looks heads permuted")
+    assert "layers.3.self_attn.q_proj is at fault" in (store / "out-v5" / "summary.md").read_text(encoding="utf-8")
 
 
 def comparable(run):

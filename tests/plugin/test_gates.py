@@ -297,3 +297,29 @@ def test_a_metric_where_lower_is_better_says_so(shop):
     result = shop.run(versions=("worse", "old"))
 
     result.stdout.fnmatch_lines(["*ModelRegression: words * n=60, lower is better) vs old"])
+
+
+def test_scores_on_the_wrong_side_are_refused(shop):
+    """Swapped, a regression would read as an improvement; the same side twice would be equivalent."""
+    suite = """
+from pytest_llmval import assert_no_regression, cases, exact_match
+
+qa = cases("qa.jsonl", prompt="{question}", reference="{answer}")
+
+@qa.all
+def test_swapped(responses, baseline_responses):
+    assert_no_regression(exact_match(baseline_responses), exact_match(responses))
+
+@qa.all
+def test_twice(responses, baseline_responses):
+    assert_no_regression(exact_match(responses), exact_match(responses))
+"""
+    shop.pytester.makepyfile(test_sides=suite)
+
+    result = shop.run("test_sides.py")
+
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines([
+        "*ValueError: the candidate's scores are those of 'old' and *; expected 'new' first*",
+        "*ValueError: the candidate's scores are those of 'new' and *; expected 'new' first*",
+    ])  # fmt: skip

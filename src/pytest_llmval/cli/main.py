@@ -33,3 +33,41 @@ def init(model: str, folder: str, *, force: bool) -> None:
         click.echo(f"wrote {path}")
     inside = "" if folder == "." else f"cd {folder} && "
     click.echo(f"\nrun it:\n    {inside}pytest --model-version candidate --baseline-version baseline")
+
+
+@main.command("check")
+@click.argument("model")
+@click.option("--baseline", metavar="MODEL", help="Version it is compared with: capabilities may not be lost.")
+@click.option("--same-weights", is_flag=True, help="Both have the same weights: ids and layers must agree as well.")
+def check_model(model: str, baseline: str | None, *, same_weights: bool) -> None:
+    """Hold MODEL to what every sound one keeps: tokenizer, chat template, numbers.
+
+    MODEL is a folder with a Hugging Face model, or a name in llmval.toml. The exit status is 0 when nothing is wrong.
+    """
+    from pytest_llmval.cli.check import check
+
+    if same_weights and not baseline:
+        msg = "--same-weights says that MODEL has the weights of another one: name it with --baseline MODEL"
+        raise click.UsageError(msg)
+    try:
+        sys.exit(check(model, baseline, same_weights=same_weights))
+    except LlmvalError as error:
+        click.echo(f"llmval check: {error}", err=True)
+        sys.exit(4)
+
+
+@main.command("audit")
+@click.argument("model")
+@click.argument("tests", nargs=-1)
+def audit_tests(model: str, tests: tuple[str, ...]) -> None:
+    """Put known bugs into MODEL, one after the other, and print which TESTS notice; by default those of `check`.
+
+    Nothing is changed on disk: the bugs are in memory alone.
+    """
+    from pytest_llmval.cli.check import audit
+
+    try:
+        sys.exit(audit(model, tests))
+    except LlmvalError as error:
+        click.echo(f"llmval audit: {error}", err=True)
+        sys.exit(4)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_llmval.hooks.options import is_version_named, merge_settings, search_starts
-from pytest_llmval.stash import MERGE_SETTINGS, RUN, settings_of
+from pytest_llmval.stash import MERGE_SETTINGS, RUN, SETTINGS, settings_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,10 @@ def _has_file(start: Path) -> bool:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the servers of this process."""
+    """Stop the servers of this process; remove what an audit kept meanwhile."""
     run = config.stash.get(RUN, None)
     if run is not None:
         run.close()
+    settings = config.stash.get(SETTINGS, None)
+    if settings is not None and settings.audit_folder is not None:
+        shutil.rmtree(settings.audit_folder, ignore_errors=True)

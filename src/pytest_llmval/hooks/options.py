@@ -35,6 +35,7 @@ SWITCHES = {
     "llmval-plan": "print what would be asked and what is recorded already; run nothing",
     "llmval-offline": "use recorded responses only; ask no model",
     "llmval-strict": "an inconclusive gate fails its test",
+    "llmval-audit": "put known bugs into the model, one after the other, and print which tests notice",
     "llmval-same-weights": "both versions claim the same weights: run the tests that compare numbers inside",
 }
 
@@ -132,7 +133,7 @@ def merge_settings(config: pytest.Config) -> Settings:
     file = _config(config)
     working_folder = config.invocation_params.dir
     candidate, baseline = _versions(config, file)
-    return Settings(
+    settings = Settings(
         config=file,
         candidate=candidate,
         baseline=baseline,
@@ -147,6 +148,7 @@ def merge_settings(config: pytest.Config) -> Settings:
         same_weights=switch(config, "llmval-same-weights"),
         vary=_vary(config),
     )
+    return settings.for_audit() if switch(config, "llmval-audit") else settings
 
 
 def _config(config: pytest.Config) -> Config:

@@ -68,10 +68,11 @@ def _exit_status(session: pytest.Session, ledger: Ledger | None) -> int:
 
 
 def _ran_tests(config: pytest.Config) -> bool:
-    """Whether a version was named and this was no dry run."""
+    """Whether a version was named and this was no dry run, and no audit, which has a report of its own."""
     if not is_version_named(config) or config.option.collectonly:
         return False
-    return not settings_of(config).plan
+    settings = settings_of(config)
+    return not (settings.plan or settings.audit_folder)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
