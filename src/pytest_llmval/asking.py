@@ -12,7 +12,7 @@ from filelock import Timeout
 from pytest_llmval.case_sets.case import content_hash
 from pytest_llmval.errors import ServerError
 from pytest_llmval.records.record import Record, record_key
-from pytest_llmval.records.response_set import ResponseSet
+from pytest_llmval.records.response_set import ResponseSet, conditions_of
 from pytest_llmval.run import now
 from pytest_llmval.servers.exchange import Request, Response
 
@@ -90,7 +90,8 @@ def ask_all(run: Run, case_set: CaseSet, model: ModelSettings) -> ResponseSet:
         for case, record in zip(block.cases, records, strict=True):
             by_case[case.id].append(record.response)
     responses = tuple(_attach(case, by_case[case.id]) for case in case_set)
-    return ResponseSet(case_set, responses, model.name, batching=f"blocks of {run.settings.config.block}")
+    conditions = conditions_of(case_set, f"blocks of {run.settings.config.block}")
+    return ResponseSet(case_set, responses, model.name, conditions, run.fingerprint(model).facts)
 
 
 def ask_one(run: Run, case_set: CaseSet, case: Case, model: ModelSettings) -> Response:

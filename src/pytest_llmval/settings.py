@@ -18,7 +18,7 @@ CONFIG_NAME = "llmval.toml"
 SERVERS = ("transformers", "scripted")
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 DEFAULT_BLOCK = 32
-VARIABLE = ("dataset", "prompt", "decoding", "metric", "batching")
+VARIABLE = ("dataset", "prompt", "decoding", "metric", "judge", "batching", "protocol")
 """What `--llmval-vary` may allow to differ between candidate and baseline."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -100,6 +101,11 @@ class CaseSet(Sequence[Case]):
         """Name and short hash: `faq@3f2a9c1d`."""
         return f"{self.name}@{self.dataset_hash[:8]}"
 
+    @property
+    def prompt_label(self) -> str:
+        """Short hash of the prompt: `3f2a9c1d04be`."""
+        return self.prompt_hash[:12]
+
     @overload
     def __getitem__(self, index: int) -> Case: ...
     @overload
@@ -140,6 +146,14 @@ def content_hash(value: object) -> str:
     """
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def source_of(function: Callable[..., object]) -> str:
+    """A function as text, so that editing it changes a hash; its name where the source is not at hand."""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
 
 
 def _plain(value: object) -> list[str] | str:

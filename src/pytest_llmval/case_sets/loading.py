@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_llmval.case_sets.case import Case, CaseSet, content_hash
+from pytest_llmval.case_sets.case import Case, CaseSet, content_hash, source_of
 from pytest_llmval.case_sets.checks import warn_about
 from pytest_llmval.case_sets.decoding import decoding_from
 from pytest_llmval.case_sets.message import Message, messages_from
@@ -298,17 +297,9 @@ def _prompt_hash(templates: Templates, examples: tuple[tuple[str, str], ...]) ->
         {
             "prompt": templates.prompt,
             "chat": templates.chat,
-            "messages": templates.messages if asked is None else _source_of(asked),
+            "messages": templates.messages if asked is None else source_of(asked),
             "system": templates.system,
             "examples": examples,
             "choices": templates.choices,
         }
     )
-
-
-def _source_of(function: Callable[..., object]) -> str:
-    """A function as text, so that editing it changes the prompt hash."""
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"

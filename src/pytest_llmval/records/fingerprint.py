@@ -34,6 +34,8 @@ TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "tokenizer_config
 CONFIG_FILES = ("config.json", "generation_config.json", "adapter_config.json")
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".gguf", ".pt", ".pth")
 CHUNK = 1 << 20
+SHA256_DIGITS = 64
+SHOWN_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,17 @@ class Fingerprint:
     def digest(self) -> str:
         """SHA-256 over all parts."""
         return content_hash(self.parts)
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """The parts by name, each short enough to be shown: of hashes the first twelve digits."""
+        return tuple((name, _shown(part)) for name, part in self.parts.items())
+
+
+def _shown(part: Any) -> str:
+    if isinstance(part, dict):
+        return content_hash(part)[:SHOWN_DIGITS] if "weights" in part else " ".join(f"{k} {v}" for k, v in part.items())
+    return part[:SHOWN_DIGITS] if isinstance(part, str) and len(part) == SHA256_DIGITS else str(part)
 
 
 def fingerprint(model: ModelSettings, cache: Path | None) -> Fingerprint:

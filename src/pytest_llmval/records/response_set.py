@@ -11,6 +11,25 @@ if TYPE_CHECKING:
     from pytest_llmval.servers.exchange import Response
 
 
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """How answers were asked for. Answers to be compared were given under the same conditions."""
+
+    dataset: str
+    """Name and short hash of the case set."""
+    prompt: str
+    """Short hash of template, system text and examples, after the name of the variant when there are several."""
+    decoding: str
+    """The decoding parameters, spelt out."""
+    batching: str
+    """How requests were cut into batches."""
+
+
+def conditions_of(case_set: CaseSet, batching: str) -> Conditions:
+    """The conditions of a case set that is asked now."""
+    return Conditions(case_set.label, case_set.prompt_label, str(case_set.decoding), batching)
+
+
 @dataclass(frozen=True, eq=False)
 class ResponseSet(Sequence["Response"]):
     """One response a case, in file order; `response.case` is its case and `response.trials` its trials."""
@@ -19,8 +38,9 @@ class ResponseSet(Sequence["Response"]):
     responses: tuple[Response, ...]
     version: str
     """Name of the model version."""
-    batching: str
-    """How requests were cut into batches, for comparability."""
+    conditions: Conditions
+    model: tuple[tuple[str, str], ...] = ()
+    """The fingerprint of the version, by part."""
 
     @overload
     def __getitem__(self, index: int) -> Response: ...

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pytest_llmval.case_sets.case import Case
 
 Kind = Literal["binary", "graded", "unbounded"]
 
@@ -29,10 +32,16 @@ class Basis:
     """The decoding parameters, spelt out."""
     metric: str = ""
     """Name and parameters of the metric."""
+    metric_version: str = ""
+    """Changes when the metric counts differently: a hash of the function, or the version of a library."""
+    judge: str = ""
+    """Model and rubric of the judge; empty for a metric without one."""
     batching: str = ""
     """How requests were cut into batches."""
     protocol: tuple[tuple[str, str], ...] = ()
     """How the number was taken, by name; the windows of a perplexity, for example."""
+    model: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    """The model version, by part: weights, tokenizer, template, engine, dtype, device. It may differ."""
 
     def differences(self, other: Basis) -> dict[str, tuple[str, str]]:
         """The fields that differ, each with this and the other's value; of a protocol its parts."""
@@ -42,8 +51,11 @@ class Basis:
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
     def _facts(self) -> dict[str, str]:
-        plain = {name: getattr(self, name) for name in self.__slots__ if name != "protocol"}
+        plain = {name.replace("_", " "): getattr(self, name) for name in self.__slots__ if name not in _PARTED}
         return plain | {f"protocol {name}": value for name, value in self.protocol}
+
+
+_PARTED = ("protocol", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,10 @@ class Scores:
     """Model version that gave the answers."""
     weights: tuple[float, ...] | None = None
     """What each case counts in a weighted mean, for example the tokens of a document; None when all count the same."""
+    by_trial: tuple[tuple[float, ...], ...] | None = None
+    """The values of each case's trials, none for a case without a score; None when each was asked once."""
+    cases: tuple[Case, ...] | None = field(default=None, compare=False, repr=False)
+    """The cases themselves, by which slices are made; None for scores made by hand or read back."""
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, repeated ids and values outside the bounds."""
@@ -121,7 +137,7 @@ class Scores:
 
 
 def _check_columns(scores: Scores) -> None:
-    for name in ("values", "clusters", "must_pass", "notes", "weights"):
+    for name in ("values", "clusters", "must_pass", "notes", "weights", "by_trial", "cases"):
         column = getattr(scores, name)
         if column is not None and len(column) != len(scores.ids):
             msg = f"{scores.name}: {len(scores.ids)} ids but {len(column)} {name}"

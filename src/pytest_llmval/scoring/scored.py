@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from pytest_llmval.case_sets.case import content_hash, source_of
 from pytest_llmval.case_sets.message import as_text
+from pytest_llmval.records.response_set import ResponseSet
 from pytest_llmval.scoring.score import Basis, CaseNote, Kind, Scores, Unscored
 
 if TYPE_CHECKING:
     from pytest_llmval.case_sets.case import Case
-    from pytest_llmval.records.response_set import ResponseSet
     from pytest_llmval.servers.exchange import Response
 
 Value = float | bool | Unscored
@@ -48,9 +49,10 @@ def scored(
     >>> words = scored("words", lambda case, response: len(response.text.split()), bounds=None, unit="words")
     """
     empty = empty_scores(name, unit=unit, higher_is_better=higher_is_better, bounds=bounds, kind=kind)
+    version = content_hash(source_of(function))[:8]
 
     def metric(responses: Iterable[Response]) -> Scores:
-        return score_responses(responses, function, empty)
+        return score_responses(responses, function, empty, version)
 
     metric.__name__ = name
     metric.__doc__ = f"{name} of each response."
@@ -77,8 +79,16 @@ def empty_scores(
     )
 
 
-def score_responses(responses: Iterable[Response], function: ScoringFunction, metric: Scores) -> Scores:
+def score_responses(
+    responses: Iterable[Response], function: ScoringFunction, metric: Scores, version: str = "1"
+) -> Scores:
     """The metric over a response set, or over any responses that have their case.
+
+    Args:
+        responses: The answers.
+        function: Gives the value of one answer.
+        metric: The metric's description, without cases.
+        version: Version of the metric: another one when it counts differently.
 
     Raises:
         ValueError: If a response has no case, or the function gives something that is no number.
@@ -86,16 +96,20 @@ def score_responses(responses: Iterable[Response], function: ScoringFunction, me
     answered = responses if isinstance(responses, Sequence) else list(responses)
     members = [(_case_of(response), response) for response in answered]
     clusters = tuple(case.cluster or case.id for case, _ in members)
+    by_trial = [_trial_values(metric.name, function, case, response) for case, response in members]
+    trials = max(map(len, by_trial), default=1)
     return replace(
         metric,
         ids=tuple(case.id for case, _ in members),
-        values=tuple(_case_value(metric.name, function, case, response) for case, response in members),
+        values=tuple(map(_case_value, by_trial)),
         clusters=clusters if any(case.cluster for case, _ in members) else None,
         must_pass=tuple(case.must_pass for case, _ in members),
-        trials=max((len(response.trials) or 1 for _, response in members), default=1),
-        basis=_basis(answered, metric),
+        trials=trials,
+        basis=_basis(answered, metric, version),
         notes=tuple(_note(case, response) for case, response in members),
         version=getattr(answered, "version", ""),
+        by_trial=tuple(map(_scored_trials, by_trial)) if trials > 1 else None,
+        cases=tuple(case for case, _ in members),
     )
 
 
@@ -106,13 +120,22 @@ def _case_of(response: Response) -> Case:
     return response.case
 
 
-def _case_value(name: str, function: ScoringFunction, case: Case, response: Response) -> float | Unscored:
+def _trial_values(name: str, function: ScoringFunction, case: Case, response: Response) -> tuple[float | Unscored, ...]:
+    return tuple(_trial_value(name, function, case, trial) for trial in response.trials or (response,))
+
+
+def _case_value(trials: tuple[float | Unscored, ...]) -> float | Unscored:
     """Mean over the trials. One trial without a number leaves the case without one."""
-    values = [_trial_value(name, function, case, trial) for trial in response.trials or (response,)]
-    without = [value for value in values if isinstance(value, Unscored)]
+    without = [value for value in trials if isinstance(value, Unscored)]
     if without:
         return min(without, key=lambda unscored: not unscored.failed)
-    return sum(float(value) for value in values if not isinstance(value, Unscored)) / len(values)
+    return sum(_scored_trials(trials)) / len(trials)
+
+
+def _scored_trials(trials: tuple[float | Unscored, ...]) -> tuple[float, ...]:
+    """The values of the trials, none when one of them has none."""
+    values = tuple(value for value in trials if not isinstance(value, Unscored))
+    return values if len(values) == len(trials) else ()
 
 
 def _trial_value(name: str, function: ScoringFunction, case: Case, response: Response) -> float | Unscored:
@@ -128,19 +151,12 @@ def _trial_value(name: str, function: ScoringFunction, case: Case, response: Res
         raise ValueError(msg) from error
 
 
-def _basis(responses: Sequence[Response], metric: Scores) -> Basis | None:
+def _basis(responses: Sequence[Response], metric: Scores, version: str) -> Basis | None:
     """What was measured on; None when the responses are not those of a case set."""
-    case_set = getattr(responses, "case_set", None)
-    if case_set is None:
+    if not isinstance(responses, ResponseSet):
         return None
-    answered: ResponseSet = responses  # type: ignore[assignment]
-    return Basis(
-        dataset=case_set.label,
-        prompt=case_set.prompt_hash[:12],
-        decoding=str(case_set.decoding),
-        metric=metric.name,
-        batching=answered.batching,
-    )
+    conditions = asdict(responses.conditions)
+    return Basis(metric=metric.name, metric_version=version, model=responses.model, **conditions)
 
 
 def _note(case: Case, response: Response) -> CaseNote:

@@ -35,7 +35,7 @@ _HINTS = {"protocol tokenization": "; bits_per_byte(llm, texts) compares across 
 def obstacles(candidate: Scores, baseline: Scores, vary: Collection[str] = ()) -> list[str]:
     """Why the two sides measure different things, each with both values, baseline -> candidate; empty when they do not.
 
-    ``vary`` names the fields of `Basis` that may differ.
+    ``vary`` names what may differ: `dataset`, `prompt`, `decoding`, `metric`, `judge`, `batching`, `protocol`.
     """
     found = [
         _differs(label, getattr(baseline, name), getattr(candidate, name))
@@ -45,9 +45,16 @@ def obstacles(candidate: Scores, baseline: Scores, vary: Collection[str] = ()) -
     if baseline.basis is not None and candidate.basis is not None:
         changed = baseline.basis.differences(candidate.basis)
         found += [
-            _differs(name, *values) + _HINTS.get(name, "") for name, values in changed.items() if name not in vary
+            _differs(name, *values) + _HINTS.get(name, "")
+            for name, values in changed.items()
+            if axis_of(name) not in vary
         ]
     return found + list(_mismatched_cases(candidate, baseline))
+
+
+def axis_of(name: str) -> str:
+    """What a field of `Basis` belongs to: `metric` for `metric version`, `protocol` for each of its parts."""
+    return name.partition(" ")[0]
 
 
 def shortfalls(pairing: Pairing, *, clustered: bool) -> list[str]:

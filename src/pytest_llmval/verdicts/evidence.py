@@ -27,9 +27,10 @@ def scores_to_dict(scores: Scores) -> dict[str, Any]:
         "clusters": _column(scores.clusters),
         "must_pass": _column(scores.must_pass),
         "trials": scores.trials,
-        "basis": None if scores.basis is None else asdict(scores.basis) | {"protocol": dict(scores.basis.protocol)},
+        "basis": None if scores.basis is None else _basis_to_dict(scores.basis),
         "version": scores.version,
         "weights": _column(scores.weights),
+        "by_trial": None if scores.by_trial is None else [list(values) for values in scores.by_trial],
     }
 
 
@@ -44,7 +45,9 @@ def scores_from_dict(fields: dict[str, Any]) -> Scores:
     rows = zip(fields["ids"], fields["values"], strict=True)
     plain = {name: fields[name] for name in ("name", "unit", "higher_is_better", "kind", "trials", "version")}
     columns: dict[str, Any] = {name: _tuple(fields[name]) for name in ("bounds", "clusters", "must_pass")}
-    columns["weights"] = _tuple(fields.get("weights"))  # evidence of before 0.2 has none
+    # Evidence of an earlier version lacks what was added since.
+    columns["weights"] = _tuple(fields.get("weights"))
+    columns["by_trial"] = _tuple([tuple(values) for values in fields["by_trial"]] if fields.get("by_trial") else None)
     return Scores(
         ids=tuple(fields["ids"]),
         values=tuple(unscored[name] if value is None else float(value) for name, value in rows),
@@ -74,8 +77,15 @@ def verdict_from_dict(fields: dict[str, Any]) -> Verdict:
     return Verdict(**(fields | typed))
 
 
+_PARTED = ("protocol", "model")
+
+
+def _basis_to_dict(basis: Basis) -> dict[str, Any]:
+    return asdict(basis) | {name: dict(getattr(basis, name)) for name in _PARTED}
+
+
 def _basis(fields: dict[str, Any]) -> Basis:
-    return Basis(**fields | {"protocol": tuple(fields.get("protocol", {}).items())})
+    return Basis(**fields | {name: tuple(fields.get(name, {}).items()) for name in _PARTED})
 
 
 def _unscored(scores: Scores) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_llmval.case_sets.case import Case, CaseSet
-from pytest_llmval.records.response_set import ResponseSet
+from pytest_llmval.records.response_set import ResponseSet, conditions_of
 from pytest_llmval.servers.exchange import Response
 
 
@@ -24,7 +24,9 @@ def answered(*answers: Response | str, cases: dict[str, list[Any]] | None = None
     for n, case in enumerate(members):
         own = tuple(each.with_case(case, ()) for each in responses[n * trials : (n + 1) * trials])
         attached.append(own[0].with_case(case, own))
-    return ResponseSet(case_set, tuple(attached), "v1", batching="blocks of 32")
+    return ResponseSet(
+        case_set, tuple(attached), "v1", conditions_of(case_set, "blocks of 32"), (("server", "scripted"),)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_llmval import Response, Unscored, scored
+from pytest_llmval.case_sets.case import content_hash, source_of
 from pytest_llmval.scoring.score import Basis, CaseNote
 
 
@@ -34,8 +35,11 @@ def test_a_metric_over_a_response_set(responses_to):
         prompt="0123456789ab",
         decoding="max_tokens=64, temperature=0",
         metric="words",
+        metric_version=content_hash(source_of(length))[:8],
         batching="blocks of 32",
     )
+    assert scores.basis.model == (("server", "scripted"),)
+    assert scores.by_trial is None
 
 
 def test_trials_are_averaged(responses_to):
@@ -44,6 +48,7 @@ def test_trials_are_averaged(responses_to):
 
     assert scores.values == (2.0, 1.5)
     assert scores.trials == 2
+    assert scores.by_trial == ((3.0, 1.0), (1.0, 2.0))
 
 
 def test_a_binary_metric_is_averaged_over_trials(responses_to):

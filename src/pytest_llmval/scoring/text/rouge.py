@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.errors import SettingsError
@@ -39,7 +40,7 @@ def rouge_l(responses: Iterable[Response]) -> Scores:
             return Unscored("the reference has no word of a to z or 0 to 9, and ROUGE sees nothing else")
         return float(scorer.score(str(case.reference), response.text)["rougeL"].fmeasure)
 
-    return score_responses(responses, f_measure, empty_scores("rouge_l"))
+    return score_responses(responses, f_measure, empty_scores("rouge_l"), f"rouge-score {version('rouge-score')}")
 
 
 @cache
