@@ -34,7 +34,7 @@ def test_existing_files_are_not_overwritten(pytester, model):
     again = CliRunner().invoke(main, ["init", str(model)])
     forced = CliRunner().invoke(main, ["init", str(model), "--force"])
 
-    assert again.exit_code == 2
+    assert again.exit_code == 4
     assert "llmval.toml, questions.jsonl, test_first.py already there" in again.stderr
     assert "--force" in again.stderr
     assert forced.exit_code == 0
@@ -54,6 +54,6 @@ def test_what_is_no_model_is_refused(pytester, name):
     """The folder is named, and nothing is written."""
     made = CliRunner().invoke(main, ["init", name])
 
-    assert made.exit_code == 2
+    assert made.exit_code == 4
     assert "llmval init:" in made.stderr
     assert not (pytester.path / "llmval.toml").exists()

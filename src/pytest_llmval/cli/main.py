@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pytest_llmval.errors import LlmvalError
 
+WRONG_INPUT = 4
+"""Exit status when a name, a path or a setting is wrong: that of pytest."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """The commands; what is wrong with the input is said in one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except LlmvalError as error:
+            click.echo(f"llmval {ctx.invoked_subcommand}: {error}", err=True)
+            sys.exit(WRONG_INPUT)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pytest-llmval", prog_name="llmval")
 def main() -> None:
     """Regression testing of large language models with pytest."""
@@ -24,12 +40,7 @@ def init(model: str, folder: str, *, force: bool) -> None:
     """Write a first suite for MODEL, a folder with a Hugging Face model: llmval.toml, ten cases and one gate."""
     from pytest_llmval.cli.starter import write_starter
 
-    try:
-        written = write_starter(model, Path(folder), force=force)
-    except LlmvalError as error:
-        click.echo(f"llmval init: {error}", err=True)
-        sys.exit(2)
-    for path in written:
+    for path in write_starter(model, Path(folder), force=force):
         click.echo(f"wrote {path}")
     inside = "" if folder == "." else f"cd {folder} && "
     click.echo(f"\nrun it:\n    {inside}pytest --model-version candidate --baseline-version baseline")
@@ -49,11 +60,7 @@ def check_model(model: str, baseline: str | None, *, same_weights: bool) -> None
     if same_weights and not baseline:
         msg = "--same-weights says that MODEL has the weights of another one: name it with --baseline MODEL"
         raise click.UsageError(msg)
-    try:
-        sys.exit(check(model, baseline, same_weights=same_weights))
-    except LlmvalError as error:
-        click.echo(f"llmval check: {error}", err=True)
-        sys.exit(4)
+    sys.exit(check(model, baseline, same_weights=same_weights))
 
 
 @main.command("audit")
@@ -66,8 +73,4 @@ def audit_tests(model: str, tests: tuple[str, ...]) -> None:
     """
     from pytest_llmval.cli.check import audit
 
-    try:
-        sys.exit(audit(model, tests))
-    except LlmvalError as error:
-        click.echo(f"llmval audit: {error}", err=True)
-        sys.exit(4)
+    sys.exit(audit(model, tests))
