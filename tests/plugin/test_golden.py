@@ -117,6 +117,39 @@ def test_a_changed_tensor_fails_with_one_readable_message(suite, distribution):
     assert "golden_assertion.py" not in text
 
 
+MIXED = """
+import json
+from pathlib import Path
+
+import numpy as np
+from pytest_llmval import Tol
+
+given = json.loads(Path(__file__).with_name("given.json").read_text())
+
+def test_step(golden):
+    hidden = np.linspace(1, 2, 40, dtype=np.float32) * np.float32(1 + given["error"])
+    assert {"hidden": hidden, "ids": np.array([3, given["token"]])} == golden(tol=Tol(rtol=1e-3))
+"""
+
+
+def test_one_tolerance_for_floats_and_token_ids(suite, distribution):
+    """It is for the floats; a wrong token fails, and the message does not offer a tolerance that would pass."""
+    suite.write(MIXED, token=400)
+    suite.run("--snapshot-update")
+
+    near, wrong = (suite.run(*distribution, error=2e-4, token=token) for token in (400, 401))
+
+    near.assert_outcomes(passed=1)
+    wrong.assert_outcomes(failed=1)
+    wrong.stdout.fnmatch_lines(
+        [
+            "E * ModelRegression: 1 of 2 tensors fail (*), worst 'ids': 1 of 2 elements differ (50 %)",
+            "E * integers beside floating-point tensors must be equal: a tolerance is for those; in a golden of *",
+        ]
+    )
+    wrong.stdout.no_fnmatch_line("*would pass*")
+
+
 def test_update_accepts_a_change_and_touches_nothing_else(suite):
     """Only the goldens that no longer agree are rewritten."""
     suite.write(SUITE.replace("hidden[2]", "hidden[0]"))

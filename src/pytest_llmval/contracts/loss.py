@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmval.errors import InvalidComparison
 from pytest_llmval.scoring.tensors.comparison import Comparison, concluded
 from pytest_llmval.scoring.tensors.formats import dtype_name, format_of
-from pytest_llmval.scoring.tensors.invariances.subject import accepts, device_of
 from pytest_llmval.scoring.tensors.norms import compare_rel_l2
-from pytest_llmval.scoring.tensors.rows import IGNORED, together
+from pytest_llmval.scoring.tensors.rows import IGNORED, arguments_of, together
 from pytest_llmval.scoring.tensors.wording import number
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from pytest_llmval.scoring.tensors.rows import Batch
 
 _MAX_REL = 1e-5
-_ARGUMENTS = ("input_ids", "attention_mask", "position_ids", "labels")
 
 
 def assert_loss_is_mean_nll(model: Any, rows: Sequence[Sequence[int]]) -> Comparison:
@@ -38,15 +36,16 @@ def assert_loss_is_mean_nll(model: Any, rows: Sequence[Sequence[int]]) -> Compar
     __tracebackhide__ = True
     import torch
 
-    batch = _on_device(model, together(rows))
+    batch = together(rows)
     with torch.no_grad():
-        output = _called(model, batch)
-        loss, logits = output.loss, output.logits.double()
-    expected = float(_nll(logits, batch["labels"], 1).mean())
-    mistakes = _shifted_wrongly(logits, batch["labels"])
+        output = model(**arguments_of(model, batch))
+    loss, logits = output.loss, output.logits.double()
+    labels = batch["labels"].to(logits.device)
+    expected = float(_nll(logits, labels, 1).mean())
+    mistakes = _shifted_wrongly(logits, labels)
     allowed = max(_MAX_REL, format_of(dtype_name(loss.dtype)).eps)
     _require_telling(mistakes, expected, allowed)
-    mistakes |= _averaged_wrongly(logits, batch["labels"])
+    mistakes |= _averaged_wrongly(logits, labels)
     compared = compare_rel_l2({"loss": float(loss)}, {"loss": expected}, allowed)
     (found,) = compared.tensors
     if not found.passed:
@@ -60,18 +59,9 @@ def total_loss(model: Any) -> Any:
 
     @torch.no_grad()
     def loss_of(batches: list[Batch]) -> float:
-        given = [_on_device(model, batch) for batch in batches]
-        return sum(float(_called(model, batch).loss) * _scored(batch) for batch in given)
+        return sum(float(model(**arguments_of(model, batch)).loss) * _scored(batch) for batch in batches)
 
     return loss_of
-
-
-def _called(model: Any, batch: Batch) -> Any:
-    return model(**{name: batch[name] for name in _ARGUMENTS if name in batch and accepts(model, name)})
-
-
-def _on_device(model: Any, batch: Batch) -> Batch:
-    return {name: tensor.to(device_of(model)) for name, tensor in batch.items()}
 
 
 def _scored(batch: Batch) -> int:

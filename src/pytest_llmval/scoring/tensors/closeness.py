@@ -12,7 +12,7 @@ from pytest_llmval.scoring.tensors.judged import Finding, compare_leaves
 from pytest_llmval.scoring.tensors.magnitudes import root_mean_square
 from pytest_llmval.scoring.tensors.statistics import mismatch_concentration
 from pytest_llmval.scoring.tensors.tolerances import Tol, refuse_unreachable
-from pytest_llmval.scoring.tensors.wording import rounded_up, share
+from pytest_llmval.scoring.tensors.wording import rounded_up, share, steps_text
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -193,4 +193,4 @@ def _bit_note(pair: Pair, wrong: Flags) -> str:
     most = int(np.where(wrong, steps, 0).max(initial=0))
     if most == 0:
         return "they differ by the sign of zero only"
-    return f"none is further than {most} ULP of {pair.format.name}" + (": one rounding" if most == 1 else "")
+    return f"none is further than {steps_text(most, pair.format.name)}" + (": one rounding" if most == 1 else "")

@@ -9,8 +9,9 @@ import numpy as np
 
 from pytest_llmval.errors import InvalidComparison
 from pytest_llmval.scoring.tensors.comparison import Comparison, TensorComparison, concluded
+from pytest_llmval.scoring.tensors.invariances.subject import accepts
 from pytest_llmval.scoring.tensors.norms import compare_rel_l2
-from pytest_llmval.scoring.tensors.rows import IGNORED, arranged, together
+from pytest_llmval.scoring.tensors.rows import IGNORED, arguments_of, arranged, together
 from pytest_llmval.scoring.tensors.wording import number
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def assert_loss_partition_invariant(
 def summed_loss(model: torch.nn.Module) -> LossOf:
     """The function that gives Σ −ln p over all scored tokens of all batches, from a model's logits, in float64.
 
-    The model is called with those of `input_ids`, `attention_mask` and `position_ids` that its forward takes, and
-    gives logits `[rows, columns, vocabulary]`, alone or as `.logits`.
+    The model is called with those of `input_ids`, `attention_mask` and `position_ids` that its forward takes, on the
+    device of its parameters, and gives logits `[rows, columns, vocabulary]`, alone or as `.logits`.
     """
 
     def loss_of(batches: list[Batch]) -> torch.Tensor:
@@ -112,15 +113,11 @@ def summed_loss(model: torch.nn.Module) -> LossOf:
 
 
 def _batch_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-    import inspect
-
-    taken = inspect.signature(model.forward).parameters
-    arguments: dict[str, Any] = {name: value for name, value in batch.items() if name in taken and name != "labels"}
-    if "use_cache" in taken:
-        arguments["use_cache"] = False
-    output = model(**arguments)
+    inputs = arguments_of(model, {name: tensor for name, tensor in batch.items() if name != "labels"})
+    options = {"use_cache": False} if accepts(model, "use_cache") else {}
+    output = model(**inputs, **options)
     logits = getattr(output, "logits", output)[:, :-1]
-    labels = batch["labels"][:, 1:]
+    labels = batch["labels"][:, 1:].to(logits.device)
     scored = labels != IGNORED
     # log-softmax of float64, never the logarithm of a softmax, which underflows.
     logprobs = logits[scored].double().log_softmax(dim=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmval.scoring.tensors.wording import apart, counted, lines_of, number, quoted, share
+from pytest_llmval.scoring.tensors.wording import apart, counted, lines_of, number, quoted, share, steps_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ def _worst_lines(statistics: Statistics) -> Iterator[str]:
 
 
 def _values(site: Site) -> str:
-    steps = f"{site.ulps} ULP of {site.ulp_format}" if site.ulp_format != "integer" else "integers"
+    steps = steps_text(site.ulps, site.ulp_format) if site.ulp_format != "integer" else "integers"
     both = isinstance(site.expected, int) and isinstance(site.actual, int)
     expected, actual = (str(site.expected), str(site.actual)) if both else apart(site.expected, site.actual, 6)
     return f"expected {expected} -> actual {actual} ({steps})"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from pytest_llmval.scoring.tensors.invariances.subject import accepts, device_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -57,6 +59,12 @@ def packed(rows: Sequence[Sequence[int]]) -> Batch:
     batch = _tensors([(ids, [1] * len(ids), positions, labels)])
     del batch["attention_mask"]
     return batch
+
+
+def arguments_of(module: torch.nn.Module, batch: Batch) -> Batch:
+    """What a module's forward takes of a batch, on the device of its parameters; without any, where it is."""
+    device = None if next(module.parameters(), None) is None else device_of(module)
+    return {name: tensor.to(device) for name, tensor in batch.items() if accepts(module, name)}
 
 
 def _padded(

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pytest_llmval.scoring.tensors.formats import coarser, rounded
 from pytest_llmval.scoring.tensors.magnitudes import norm, ratio
 from pytest_llmval.scoring.tensors.wording import share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_llmval.scoring.tensors.arrays import Values
     from pytest_llmval.scoring.tensors.formats import Floats
 
 _SAME = 1e-2  # relative L2 error up to which two weights are one: a rounding to int8 stays below it
@@ -22,6 +24,18 @@ _HEAD_SIZES = (256, 192, 160, 128, 112, 96, 80, 64, 48, 40, 32, 24, 16, 8, 4)
 
 Places = npt.NDArray[np.int64]
 """For each row of the actual weight, which row of the expected one it is."""
+
+
+def weight_transform(actual: Values, expected: Values, head_dim: int | None = None) -> str:
+    """The words for the transform of a stored weight, see `transform_of`; empty also when a side is not finite.
+
+    The expected weight is taken as the coarser of the two dtypes would hold it, so that a permutation is recognised
+    bit by bit.
+    """
+    if not (np.isfinite(actual.numbers).all() and np.isfinite(expected.numbers).all()):
+        return ""
+    form = coarser(actual.dtype, expected.dtype)
+    return transform_of(actual.floats, rounded(expected.floats, form), eps=form.eps, head_dim=head_dim)
 
 
 def transform_of(actual: Floats, expected: Floats, *, eps: float = 0.0, head_dim: int | None = None) -> str:

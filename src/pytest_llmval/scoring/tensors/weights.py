@@ -15,11 +15,10 @@ import numpy as np
 from pytest_llmval.scoring.tensors.arrays import are_equal, is_array, is_torch, values_of
 from pytest_llmval.scoring.tensors.closeness import compare_tensors
 from pytest_llmval.scoring.tensors.comparison import Comparison, TensorComparison, concluded
-from pytest_llmval.scoring.tensors.formats import coarser, rounded
 from pytest_llmval.scoring.tensors.nesting import Leaves, leaves_of
 from pytest_llmval.scoring.tensors.structure import form_of
 from pytest_llmval.scoring.tensors.tolerances import Tol
-from pytest_llmval.scoring.tensors.transforms import transform_of
+from pytest_llmval.scoring.tensors.transforms import weight_transform
 
 NameMap = Mapping[str, str] | Callable[[str], str]
 """Names of the actual side in those of the expected side."""
@@ -132,13 +131,8 @@ class _Hints:
         return replace(tensor, problem=f"{tensor.problem}: looks {hint}") if hint else tensor
 
     def _transform(self, path: str) -> str:
-        ours, theirs = values_of(self._actual[path], path), values_of(self._expected[path], path)
-        if not (np.isfinite(ours.numbers).all() and np.isfinite(theirs.numbers).all()):
-            return ""
-        form = coarser(ours.dtype, theirs.dtype)
-        # As the actual dtype would hold them, so that a permutation is recognised bit by bit.
-        stored = rounded(theirs.floats, form)
-        return transform_of(ours.floats, stored, eps=form.eps, head_dim=self._head_dim)
+        ours, theirs = (values_of(side[path], path) for side in (self._actual, self._expected))
+        return weight_transform(ours, theirs, self._head_dim)
 
     def _other_name(self, path: str) -> str:
         """Another expected weight with these very bits: swapped layers, for example."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MOST_LINES = 50
+_MOST_STEPS = 10_000
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
@@ -64,6 +65,16 @@ def rounded_down(value: float, digits: int = 3) -> str:
     '0.123'
     """
     return f"-{rounded_up(-value, digits)}".replace("--", "") if value else "0"
+
+
+def steps_text(steps: int, form: str) -> str:
+    """A distance in ULP of a format; above 10 000 with two digits, rounded up so that it stays a bound.
+
+    >>> steps_text(10_000, "float32"), steps_text(4_194_304, "float32")
+    ('10000 ULP of float32', '4.2e+06 ULP of float32')
+    """
+    shown = str(steps) if steps <= _MOST_STEPS else rounded_up(steps, 2)
+    return f"{shown} ULP of {form}"
 
 
 def share(part: float, whole: float) -> str:

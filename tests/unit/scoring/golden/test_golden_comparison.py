@@ -195,6 +195,49 @@ def test_integers_are_exact_in_every_tier(golden_of, compared):
         assert not compared(other, golden_of(ids, tier)).passed
 
 
+STRUCTURE = {"logits": np.array([1.0, 2.0], np.float32), "ids": np.array([3, 400]), "mask": np.array([True, False])}
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("torch_version", ["2.13.0", "2.12.0"])
+def test_one_tolerance_for_a_structure_is_for_its_floating_point_tensors(
+    tier, torch_version, golden_of, compared, here
+):
+    """Below half a step of the integers, which is refused for integers alone, and far above it: they are exact.
+
+    In this environment, and of another one.
+    """
+    golden = golden_of(STRUCTURE, tier, facts=here | {"torch": torch_version})
+    near = {**STRUCTURE, "logits": STRUCTURE["logits"] * np.float32(1 + 4e-4)}
+
+    for tol in (Tol(rtol=1e-3, atol_rms=5e-3), Tol(atol=100.0)):
+        assert compared(near, golden, tol=tol, cross_tol=tol).passed
+        for path, wrong in (("ids", [3, 401]), ("mask", [True, True])):
+            comparison = compared({**near, path: np.array(wrong)}, golden, tol=tol, cross_tol=tol)
+            assert [each.path for each in comparison.failures] == [path]
+
+
+def test_a_wrong_integer_beside_floats_names_no_tolerance_that_would_pass(golden_of, compared):
+    """It would not."""
+    wrong = {**STRUCTURE, "ids": np.array([3, 401])}
+
+    text = str(compared(wrong, golden_of(STRUCTURE), tol=Tol(rtol=1e-3)))
+
+    assert "worst 'ids': 1 of 2 elements differ (50 %)" in text
+    assert "would pass" not in text
+    assert "  integers beside floating-point tensors must be equal: a tolerance is for those; in a golden of" in text
+
+
+def test_a_tolerance_for_integers_alone_is_for_them(golden_of, compared):
+    """As for quantised codes, which may be off by one; one that no integer can meet is refused."""
+    golden = golden_of({"ids": STRUCTURE["ids"], "mask": STRUCTURE["mask"]})
+    near = {"ids": np.array([4, 400]), "mask": STRUCTURE["mask"]}
+
+    assert compared(near, golden, tol=Tol(atol=1.0)).passed
+    with pytest.raises(ValueError, match=r"^ids: the tolerance \(rtol 0\.0001\) cannot be met"):
+        compared(near, golden, tol=Tol(rtol=1e-4))
+
+
 def test_an_exact_tolerance_is_decided_by_the_digest(hidden, golden_of, compared):
     """One bit of one element that is no probe fails; −0 for 0 does not."""
     values = hidden.astype(np.float64)

@@ -171,7 +171,7 @@ def test_the_cache_names_layer_head_and_position(fresh, fault, prompts, name, wh
 
     text = str(raised.value)
     assert re.match(f"consistency of the key-value cache fails: in steps of 1, {where}", text)
-    assert re.search(r"\n  first: channel \d expected \S+ -> actual \S+ \(\d+ ULP of float32\)", text)
+    assert re.search(r"\n  first: channel \d expected \S+ -> actual \S+ \([\d.]+e\+\d\d ULP of float32\)", text)
     assert "in its keys only, positions are rotated otherwise in decoding" in text
 
 

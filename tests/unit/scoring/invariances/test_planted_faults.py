@@ -86,7 +86,8 @@ def test_the_message_says_which_row_changes_where_and_what_that_means(fresh, fau
         lines[0],
     )
     assert re.fullmatch(
-        r"  first: logit of token 'w\d+' expected (\S+) -> actual (?!\1)\S+ \(\d+ ULP of float32\), rel-L2 0\.0\d+",
+        r"  first: logit of token 'w\d+' expected (\S+) -> actual (?!\1)\S+ "
+        r"\([\d.]+e\+\d\d ULP of float32\), rel-L2 0\.0\d+",
         lines[1],
     )
     assert re.fullmatch(

@@ -126,3 +126,29 @@ def test_a_wrapped_candidate_has_the_same_names(tiny, few, name):
     assert culprit.name == name
     assert culprit.hint == "its weight looks scaled by 1.1"
     assert culprit.recovered_kl == pytest.approx(report.kl, rel=1e-3)
+
+
+class Bare(torch.nn.Module):
+    """A layer that is one module, without others below it."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.weight = torch.nn.Parameter(torch.randn(64, 64, generator=generator) / 8)
+
+    def forward(self, hidden_states: torch.Tensor, **_: object) -> torch.Tensor:
+        """As a decoder layer of transformers is called."""
+        return hidden_states + hidden_states @ self.weight
+
+
+def test_layers_without_modules_below_them(tiny, prompts):
+    """They have no module in common because they have none; a wrong one is named as a whole."""
+    reference = tiny()
+    reference.model.layers = torch.nn.ModuleList(Bare(seed) for seed in range(3))
+    candidate = copy.deepcopy(reference)
+    assert compare_layers(candidate, reference, prompts).passed
+
+    with torch.no_grad():
+        candidate.model.layers[1].weight[0] *= 2
+
+    assert compare_layers(candidate, reference, prompts).culprits[0].name == "layers.1"

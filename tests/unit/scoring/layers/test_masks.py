@@ -132,7 +132,7 @@ def test_what_cannot_be_read_is_not_compared(tiny):
 
 def test_the_first_difference_is_counted_from_the_start_of_the_text():
     """Row 1 has two positions of padding, which are counted below 0."""
-    batch = Batch(((1, 2, 3, 4), (5, 6)), ())
+    batch = Batch(((1, 2, 3, 4), (5, 6)))
     allowed = torch.ones(4, 4, dtype=torch.bool).tril().repeat(2, 1, 1, 1)
     exact = allowed.clone()
     exact[1, :, :, :2] = False
@@ -145,7 +145,7 @@ def test_the_first_difference_is_counted_from_the_start_of_the_text():
 
 def test_padding_may_see_what_it_likes():
     """Nothing depends on it."""
-    batch = Batch(((1, 2, 3, 4), (5, 6)), ())
+    batch = Batch(((1, 2, 3, 4), (5, 6)))
     exact = torch.ones(4, 4, dtype=torch.bool).tril().repeat(2, 1, 1, 1)
     other = exact.clone()
     other[1, :, :2] = ~other[1, :, :2]
@@ -155,7 +155,7 @@ def test_padding_may_see_what_it_likes():
 
 def test_a_bias_that_differs_is_a_difference():
     """Distances added to the scores, as ALiBi does, are part of the mask."""
-    batch = Batch(((1, 2, 3),), ())
+    batch = Batch(((1, 2, 3),))
     bias = -torch.arange(3.0).flip(0).expand(1, 1, 3, 3)
     blocked = torch.ones(3, 3, dtype=torch.bool).triu(1)
     mask = bias.masked_fill(blocked, -torch.inf)
@@ -170,7 +170,7 @@ def test_a_bias_that_differs_is_a_difference():
 @pytest.mark.parametrize("own", [None, torch.ones(1, 1, 1, 1, dtype=torch.bool), torch.zeros(1, 1, 1, 1)])
 def test_a_mask_in_the_form_of_another_lets_the_same_be_seen(own):
     """Whatever the form."""
-    batch = Batch(((1, 2, 3, 4), (5, 6)), ())
+    batch = Batch(((1, 2, 3, 4), (5, 6)))
     exact = sight_of(weak(torch.tensor([[1, 1, 1, 1], [0, 0, 1, 1]]), -torch.inf), batch, "eager")
 
     form = mask_like(exact, own, batch, torch.bfloat16, "cpu")

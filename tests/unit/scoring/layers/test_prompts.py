@@ -22,10 +22,6 @@ class Tokenizer:
         """The ids of a text."""
         return {"input_ids": [self._ids.get(word, len(word)) for word in text.split()]}
 
-    def decode(self, ids: list[int]) -> str:
-        """The ids, as text."""
-        return str(ids)
-
 
 @pytest.mark.parametrize(
     "prompts", [[], (), [[]], [[1], []], np.zeros((0, 3), int), {"input_ids": [[1]], "attention_mask": [[0]]}, iter([])]

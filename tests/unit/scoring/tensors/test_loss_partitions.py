@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from pytest_llmval.scoring.tensors.losses import (
     compare_loss_partitions,
     summed_loss,
 )
-from pytest_llmval.scoring.tensors.rows import arranged, packed, together
+from pytest_llmval.scoring.tensors.rows import arguments_of, arranged, packed, together
 
 torch = pytest.importorskip("torch")
 ROWS = [[1, 5, 7, 9, 11], [1, 3, 4], [1, 20, 21, 22, 23, 24, 25, 26, 30]]
@@ -263,6 +264,48 @@ def test_summed_loss_against_each_token_alone(model: Any) -> None:
             expected -= float(logits.log_softmax(-1)[row[at]])
 
     assert float(summed_loss(model)([together(ROWS)]).detach()) == pytest.approx(expected, rel=1e-5)
+
+
+class Elsewhere(torch.nn.Module):
+    """A model whose parameters lie on the meta device: of 50 tokens each is as likely as any other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(1, device="meta"))
+        self.given: dict[str, str] = {}
+
+    def forward(self, input_ids: Any, attention_mask: Any, labels: Any = None) -> Any:
+        """Logits of zero on the CPU, as of a model whose last layers lie on another device."""
+        given = {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+        self.given = {name: str(tensor.device) for name, tensor in given.items() if tensor is not None}
+        return torch.zeros(*input_ids.shape, 50)
+
+
+def test_batches_go_where_the_model_is_and_labels_where_its_logits_are() -> None:
+    """Batches are made on the CPU; of 5, 3 and 9 tokens 4 + 2 + 8 are scored, each with ln 50."""
+    model = Elsewhere()
+
+    loss = float(summed_loss(model)([together(ROWS)]))
+
+    assert model.given == {"input_ids": "meta", "attention_mask": "meta"}
+    assert loss == pytest.approx(14 * math.log(50), rel=1e-12)
+
+
+def test_arguments_are_those_that_a_forward_takes() -> None:
+    """Labels for a model that computes its own loss; nothing that it has no argument for."""
+    arguments = arguments_of(Elsewhere(), together(ROWS))
+
+    assert {name: str(tensor.device) for name, tensor in arguments.items()} == dict.fromkeys(
+        ("input_ids", "attention_mask", "labels"), "meta"
+    )
+
+
+def test_arguments_of_a_model_without_parameters_stay_where_they_are() -> None:
+    """It has no device to move them to."""
+    model = Elsewhere()
+    del model.weight
+
+    assert {str(tensor.device) for tensor in arguments_of(model, together(ROWS)).values()} == {"cpu"}
 
 
 def test_batches_are_what_they_say() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pytest_llmval.errors import InvalidComparison, ModelRegression
 from pytest_llmval.scoring.tensors.closeness import (
     assert_tensors_close,
+    compare_bits,
     compare_tensors,
     compare_ulps,
 )
@@ -124,13 +125,25 @@ def test_the_message_reads_from_the_headline_down(hidden):
     index = tuple(int(place) for place in np.unravel_index(np.argmax(np.abs(wrong - hidden)), hidden.shape))
     assert re.fullmatch(
         rf"  worst \|Δ\| 0\.5 at \[batch {index[0]}, pos {index[1]}, channel 7\] \(token '{tokens[index[1]]}'\): "
-        r"expected -?[\d.e-]+ -> actual -?[\d.e-]+ \(\d+ ULP of float32\)",
+        r"expected -?[\d.e-]+ -> actual -?[\d.e-]+ \([\d.]+e\+06 ULP of float32\)",
         lines[1],
     )
     assert "  mismatches 12 of 384 elements (3.12 %)" in lines
     assert "  100 % of the mismatches lie at channel 7 (axis 2)" in lines
     assert any(line.startswith("  would pass with rtol ") and "| atol 0.5" in line for line in lines)
     assert lines[-1] == "  not finite: expected NaN 0, +Inf 0, -Inf 0 -> actual NaN 0, +Inf 0, -Inf 0"
+
+
+def test_a_distance_of_many_ulps_is_short():
+    """Two digits above 10 000, rounded up.
+
+    2²³ float32 numbers lie between 1 and 2, so 0.5 · 2²³ = 4 194 304 up to 1.5, and a quarter of 2²³ from 2 to 2.5.
+    """
+    one, near, far, further = (np.array([value], dtype=np.float32) for value in (1.0, 1 + 10_000 * 2.0**-23, 1.5, 2.5))
+
+    assert "expected 1 -> actual 1.5 (4.2e+06 ULP of float32)" in str(compare_tensors(far, one))
+    assert "(10000 ULP of float32)" in str(compare_tensors(near, one))
+    assert "none is further than 1.1e+07 ULP of float32" in str(compare_bits(further, one))  # 10 485 760
 
 
 def test_names_of_axes_are_not_given_to_tensors_of_other_dimensions(hidden):

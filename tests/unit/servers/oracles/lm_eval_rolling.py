@@ -2,9 +2,9 @@
 
 Run it in an environment of its own, for lm-eval is no dependency of this package::
 
-    python -m venv /tmp/lm-eval && /tmp/lm-eval/bin/pip install torch==2.13.0
-    /tmp/lm-eval/bin/pip install lm_eval==0.4.13 transformers==5.23.0 accelerate
-    /tmp/lm-eval/bin/python tests/unit/servers/oracles/lm_eval_rolling.py
+    python -m venv oracle-env && oracle-env/bin/pip install torch==2.13.0
+    oracle-env/bin/pip install lm_eval==0.4.13 transformers==5.23.0 accelerate
+    oracle-env/bin/python tests/unit/servers/oracles/lm_eval_rolling.py
 """
 
 from __future__ import annotations

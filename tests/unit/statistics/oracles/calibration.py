@@ -2,9 +2,9 @@
 
 Run it in an environment of its own, for neither is a dependency of this package::
 
-    python -m venv /tmp/oracle && /tmp/oracle/bin/pip install torch==2.13.0
-    /tmp/oracle/bin/pip install scikit-learn==1.9.1 torchmetrics
-    /tmp/oracle/bin/python tests/unit/statistics/oracles/calibration.py
+    python -m venv oracle-env && oracle-env/bin/pip install torch==2.13.0
+    oracle-env/bin/pip install scikit-learn==1.9.1 torchmetrics
+    oracle-env/bin/python tests/unit/statistics/oracles/calibration.py
 """
 
 from __future__ import annotations

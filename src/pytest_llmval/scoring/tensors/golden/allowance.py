@@ -26,7 +26,11 @@ _ACROSS = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2, "complex64": 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a test asks of a comparison with a golden."""
+    """What a test asks of a comparison with a golden.
+
+    Tolerances are for the floating-point tensors: integers and bools beside them must be equal. Where nothing is
+    floating-point, they are for the integers.
+    """
 
     tol: Tol | None = None
     """Element by element; by default `Tol.auto` of the dtype, and of the format it is kept in."""
@@ -69,7 +73,7 @@ def allowance_of(stored: StoredTensor, asked: Asked, *, model_dtypes: Iterable[s
     else:
         usual = _ACROSS.get(_coarsest(stored.dtype or stored.held, model_dtypes), 0.0)
         limit = max(usual, allowed_rel_l2(default, expected), NOISE_FACTOR * stored.noise)
-        allowed = Allowance(None, 0.0 if format_of(stored.held).is_integer and default.is_exact else limit)
+        allowed = Allowance(None, 0.0 if stored.is_integer and default.is_exact else limit)
     _refuse_below_noise(stored, allowed, expected)
     return allowed
 

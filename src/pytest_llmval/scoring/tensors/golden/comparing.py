@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from pytest_llmval.scoring.tensors.golden.stored import StoredGolden, StoredTensor
     from pytest_llmval.scoring.tensors.nesting import Leaves
 
+_EXACT = (
+    "integers beside floating-point tensors must be equal: a tolerance is for those; in a golden of their own it is "
+    "for integers"
+)
+
 
 def compare_with_golden(value: Any, golden: StoredGolden, asked: Asked, facts: Facts) -> Comparison:
     """A value against its golden.
@@ -27,7 +32,8 @@ def compare_with_golden(value: Any, golden: StoredGolden, asked: Asked, facts: F
     Args:
         value: Tensors, and containers of them.
         golden: What is expected.
-        asked: Tolerances; a golden of another environment gets `cross_tol`.
+        asked: Tolerances, of which integers beside floating-point tensors take none; a golden of another environment
+            gets `cross_tol`.
         facts: The environment of the value.
 
     Raises:
@@ -40,10 +46,11 @@ def compare_with_golden(value: Any, golden: StoredGolden, asked: Asked, facts: F
     problems = texts_of(differences_between(ours, theirs, check_dtype=True, check_device=False))
     is_foreign = golden.environment != dict(facts)
     dtypes = model_dtypes_of(golden, dict(facts)) if is_foreign else None
+    exact = _integers_beside_floats(golden)
     found = [
         _different(path, ours, theirs, problems[path])
         if path in problems
-        else _compared(path, ours[path], theirs[path], asked, dtypes)
+        else (_exactly if path in exact else _compared)(path, ours[path], theirs[path], asked, dtypes)
         for path in {**theirs, **ours}
         if path in problems or is_tensor(theirs[path])
     ]
@@ -67,6 +74,20 @@ def kept_tensors(value: Any, tier: str) -> tuple[tuple[StoredTensor, ...], dict[
     """
     tensors, texts = leaves_to_keep(value)
     return tuple(stored_tensor(path, tensors[path], tier) for path in sorted(tensors)), texts
+
+
+def _integers_beside_floats(golden: StoredGolden) -> set[str]:
+    """Paths of the integers and bools; none where nothing is floating-point."""
+    integers = {each.path for each in golden.tensors if each.is_integer}
+    return integers if len(integers) < len(golden.tensors) else set()
+
+
+def _exactly(
+    path: str, actual: Any, stored: StoredTensor, asked: Asked, dtypes: tuple[str, ...] | None
+) -> TensorComparison:
+    """Integers that take no tolerance, so that none is named with which they would pass."""
+    found = _compared(path, actual, stored, replace(asked, tol=None, cross_tol=None), dtypes)
+    return found if found.passed or stored.is_sketch else replace(found, notes=(_EXACT,))
 
 
 def _compared(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_llmval.scoring.tensors.formats import format_of
 from pytest_llmval.scoring.tensors.golden.encoding import native_array, numbers_of
 from pytest_llmval.scoring.tensors.golden.environment import Facts, digest_of
 
@@ -45,6 +46,11 @@ class StoredTensor:
     def is_sketch(self) -> bool:
         """Whether the numbers themselves are not kept."""
         return self.encoding == SKETCH
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether its numbers are integers or bools."""
+        return format_of(self.held).is_integer
 
     def numbers(self) -> Array:
         """All of its numbers, as `values_of` gives them.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_llmval.errors import InvalidComparison, ModelRegression
-from pytest_llmval.scoring.tensors.wording import apart, counted, lines_of, number, rounded_up, share
+from pytest_llmval.scoring.tensors.wording import apart, counted, lines_of, number, rounded_up, share, steps_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,5 +159,5 @@ def _values(report: InvarianceReport, found: Difference) -> str:
     element = f"channel {found.element}" if found.where else f"logit of {report.prompts.text(found.element)}"
     expected, actual = apart(found.expected, found.actual, 6)
     # Of NaN and infinities there is no distance.
-    size = f"{found.ulps} ULP of {found.ulp_format}" if found.deviation != float("inf") else "not finite"
+    size = steps_text(found.ulps, found.ulp_format) if found.deviation != float("inf") else "not finite"
     return f"{element} expected {expected} -> actual {actual} ({size}), rel-L2 {number(found.deviation)}"

@@ -84,6 +84,11 @@ def layout_of(model: Any, who: str) -> Layout:
     return Layout(base, path, len(layers), tuple(before), after[0], head)
 
 
+def leaf_modules(layer: nn.Module) -> dict[str, nn.Module]:
+    """The modules below a layer that have no children, by their path."""
+    return {path: each for path, each in layer.named_modules() if path and next(each.children(), None) is None}
+
+
 @contextmanager
 def stopped_at(model: nn.Module, path: str) -> Iterator[None]:
     """Forward passes inside end where a module would be called."""

@@ -23,8 +23,6 @@ class Batch:
 
     rows: tuple[tuple[int, ...], ...]
     """Token ids of each prompt, without padding."""
-    texts: tuple[tuple[str, ...], ...]
-    """Text of each token; empty where there is no tokenizer."""
 
     @property
     def length(self) -> int:
@@ -40,14 +38,13 @@ class Batch:
         """The first position of each row that is no padding."""
         return [self.length - len(row) for row in self.rows]
 
-    def inputs(self, device: Any, rows: slice = slice(None)) -> dict[str, Any]:
+    def inputs(self, device: Any) -> dict[str, Any]:
         """Arguments of a forward pass: `input_ids`, `attention_mask` and `position_ids`, `[rows, length]`."""
         import torch
 
-        chosen = self.rows[rows]
-        ids = torch.zeros((len(chosen), self.length), dtype=torch.long)
+        ids = torch.zeros((len(self.rows), self.length), dtype=torch.long)
         mask = torch.zeros_like(ids)
-        for index, row in enumerate(chosen):
+        for index, row in enumerate(self.rows):
             ids[index, self.length - len(row) :] = torch.tensor(row)
             mask[index, self.length - len(row) :] = 1
         places: torch.Tensor = (mask.cumsum(-1) - 1).clamp(min=0)
@@ -56,9 +53,7 @@ class Batch:
 
     def shortest(self, count: int) -> Batch:
         """The shortest prompts alone."""
-        order = sorted(range(len(self.rows)), key=lambda row: len(self.rows[row]))[:count]
-        texts = tuple(self.texts[row] for row in order) if self.texts else ()
-        return Batch(tuple(self.rows[row] for row in order), texts)
+        return Batch(tuple(sorted(self.rows, key=len)[:count]))
 
 
 def batch_of(prompts: Any, tokenizer: Any, reference_tokenizer: Any, vocabulary: int) -> Batch:
@@ -67,7 +62,7 @@ def batch_of(prompts: Any, tokenizer: Any, reference_tokenizer: Any, vocabulary:
     Args:
         prompts: Texts; or token ids, one list or array a prompt; or a mapping with `input_ids` and perhaps
             `attention_mask`.
-        tokenizer: The candidate's tokenizer; needed for texts, and names tokens in the report.
+        tokenizer: The candidate's tokenizer; needed for texts.
         reference_tokenizer: The reference's; texts must give the same ids by both.
         vocabulary: Number of token ids that both models know.
 
@@ -91,7 +86,7 @@ def batch_of(prompts: Any, tokenizer: Any, reference_tokenizer: Any, vocabulary:
             "together?"
         )
         raise ValueError(msg)
-    return Batch(tuple(map(tuple, rows)), tuple(_texts(row, tokenizer) for row in rows) if tokenizer else ())
+    return Batch(tuple(map(tuple, rows)))
 
 
 def _ids_of(prompts: Any, tokenizer: Any, reference_tokenizer: Any) -> Ids:
@@ -172,7 +167,3 @@ def _require_equal(text: str, candidate: list[int], reference: list[int]) -> Non
             "equal token ids, which may also be given as prompts"
         )
         raise InvalidComparison(msg)
-
-
-def _texts(row: list[int], tokenizer: Any) -> tuple[str, ...]:
-    return tuple(str(tokenizer.decode([token])) for token in row)

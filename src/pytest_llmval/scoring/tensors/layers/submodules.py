@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_llmval.scoring.tensors.layers.calls import hidden_of
 from pytest_llmval.scoring.tensors.layers.finding import StageFinding, StageVerdict
+from pytest_llmval.scoring.tensors.layers.layout import leaf_modules
 from pytest_llmval.scoring.tensors.layers.outputs import compare_states, states_of
 from pytest_llmval.scoring.tensors.layers.weight_hint import weight_hint
 
@@ -169,12 +170,6 @@ def _are_equal(ours: Tensor, theirs: Tensor) -> bool:
     return ours.dtype == theirs.dtype and ours.device == theirs.device and torch.equal(ours, theirs)
 
 
-def _leaves(layer: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    for path, module in layer.named_modules():
-        if path and next(module.children(), None) is None:
-            yield path, module
-
-
 @contextmanager
 def _recorded(layer: nn.Module) -> Iterator[dict[Key, Part]]:
     """While this holds, calls of the modules without children are noted."""
@@ -189,7 +184,7 @@ def _recorded(layer: nn.Module) -> Iterator[dict[Key, Part]]:
         module.register_forward_hook(
             lambda _, args, kwargs, output, path=path: note(path, args, kwargs, output), with_kwargs=True
         )
-        for path, module in _leaves(layer)
+        for path, module in leaf_modules(layer).items()
     ]
     try:
         yield parts
@@ -219,7 +214,7 @@ def _forced(layer: nn.Module, known: dict[Key, Part], model: StagedModel, watch:
         return model.own(part.output) if part and _fits(part.output, output) else output
 
     handles = []
-    for path, module in _leaves(layer):
+    for path, module in leaf_modules(layer).items():
         # First of all hooks, so that a hook of the model's own that changes arguments still does.
         handles += [
             module.register_forward_pre_hook(

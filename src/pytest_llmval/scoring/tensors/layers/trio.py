@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.errors import InvalidComparison
 from pytest_llmval.scoring.tensors.formats import format_of
-from pytest_llmval.scoring.tensors.layers.layout import layout_of
+from pytest_llmval.scoring.tensors.layers.layout import layout_of, leaf_modules
 from pytest_llmval.scoring.tensors.layers.staged import CastCopy, StagedModel
 
 if TYPE_CHECKING:
@@ -129,17 +129,13 @@ def _require_same_shape(model: StagedModel, reference: StagedModel, who: str) ->
 
 def _require_shared_modules(model: StagedModel, reference: StagedModel, who: str) -> None:
     """Layers that have no module in common are those of two architectures."""
-    ours, theirs = (_leaves(each.layer(0)) for each in (model, reference))
-    if set(ours).isdisjoint(theirs):
+    ours, theirs = (leaf_modules(each.layer(0)) for each in (model, reference))
+    if (ours or theirs) and ours.keys().isdisjoint(theirs):
         msg = (
             f"layers of reference and {who} consist of other modules: {', '.join(theirs)} -> {', '.join(ours)}; "
             "layers of different architectures do not correspond"
         )
         raise InvalidComparison(msg)
-
-
-def _leaves(layer: nn.Module) -> list[str]:
-    return [name for name, module in layer.named_modules() if next(module.children(), None) is None]
 
 
 def _sizes(model: StagedModel) -> tuple[int, int, int]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmval.scoring.tensors.arrays import values_of
-from pytest_llmval.scoring.tensors.formats import coarser, rounded
-from pytest_llmval.scoring.tensors.transforms import transform_of
+from pytest_llmval.scoring.tensors.transforms import weight_transform
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -33,8 +32,4 @@ def _equal(ours: Tensor, theirs: Tensor) -> bool:
 
 
 def _looks(ours: Tensor, theirs: Tensor, head_dim: int | None) -> str:
-    if ours.numel() > _TOO_LARGE:
-        return ""
-    mine, exact = values_of(ours), values_of(theirs)
-    form = coarser(mine.dtype, exact.dtype)
-    return transform_of(mine.floats, rounded(exact.floats, form), eps=form.eps, head_dim=head_dim)
+    return "" if ours.numel() > _TOO_LARGE else weight_transform(values_of(ours), values_of(theirs), head_dim)
