@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_llmval.statistics.intervals import Interval, t_interval
+from pytest_llmval.statistics.mean import MeanWithError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
+
+    from pytest_llmval.statistics.intervals import Interval
+
+    Floats = NDArray[np.float64]
 
 _FEWEST_FOR_SPREAD = 2
 
@@ -39,33 +43,45 @@ def clustered_interval(
     >>> round(clustered_interval([1, 0, 0, 0, 1, 1], clusters).low, 2)
     -0.34
     """
-    error, count = clustered_standard_error(differences, clusters), len(set(clusters))
-    return t_interval(float(np.mean(differences)), error, count - 1, confidence)
+    return clustered_mean(differences, clusters).interval(confidence)
 
 
-def clustered_standard_error(differences: Sequence[float], clusters: Sequence[Hashable]) -> float:
-    """CR1 standard error of the mean: residuals are summed within a cluster, then squared.
+def clustered_mean(differences: Sequence[float], clusters: Sequence[Hashable]) -> MeanWithError:
+    """The mean with its CR1 standard error: residuals are summed within a cluster, then squared.
 
     Raises:
         ValueError: If the columns differ in length or there is one cluster only, which has no spread to show.
     """
-    residuals = np.asarray(differences, dtype=float) - float(np.mean(differences))
-    sums = cluster_sums(residuals.tolist(), clusters)
-    if sums.size < _FEWEST_FOR_SPREAD:
-        msg = f"{sums.size} cluster; the spread between clusters needs at least 2"
+    column = np.asarray(differences, dtype=float)
+    places = cluster_places(clusters, column.size)
+    count = int(places.max(initial=-1)) + 1
+    if count < _FEWEST_FOR_SPREAD:
+        msg = f"{count} cluster; the spread between clusters needs at least 2"
         raise ValueError(msg)
-    return math.sqrt(float(sums @ sums) * sums.size / (sums.size - 1)) / len(differences)
+    mean = float(column.mean())
+    sums = np.bincount(places, weights=column - mean)
+    error = math.sqrt(float(sums @ sums) * count / (count - 1)) / column.size
+    return MeanWithError(mean, error, count - 1)
 
 
-def cluster_sums(values: Sequence[float], clusters: Sequence[Hashable]) -> NDArray[np.float64]:
+def cluster_sums(values: Sequence[float] | Floats, clusters: Sequence[Hashable]) -> Floats:
     """Sum of the values of each cluster ``[clusters]``, in order of first appearance.
 
     Raises:
         ValueError: If the columns differ in length.
     """
-    if len(values) != len(clusters):
-        msg = f"{len(values)} values but {len(clusters)} clusters; expected one cluster a value"
+    column = np.asarray(values, dtype=float)
+    return np.bincount(cluster_places(clusters, column.size), weights=column).astype(float)
+
+
+def cluster_places(clusters: Sequence[Hashable], cases: int) -> NDArray[np.intp]:
+    """Number of the cluster of each case ``[cases]``: 0 for the first to appear, 1 for the next.
+
+    Raises:
+        ValueError: If there are not as many as cases.
+    """
+    if len(clusters) != cases:
+        msg = f"{cases} values but {len(clusters)} clusters; expected one cluster a value"
         raise ValueError(msg)
-    places = {name: place for place, name in enumerate(dict.fromkeys(clusters))}
-    members = [places[name] for name in clusters]
-    return np.bincount(members, weights=np.asarray(values, dtype=float), minlength=len(places)).astype(float)
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in clusters], dtype=np.intp)

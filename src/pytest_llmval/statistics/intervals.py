@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scipy import special
 
-from pytest_llmval.statistics.quantiles import two_sided_t, two_sided_z
+from pytest_llmval.statistics.quantiles import check_confidence, two_sided_t, two_sided_z
 
 _NO_WIDTH = 1e-100  # its square would vanish
 
@@ -71,7 +71,7 @@ def clopper_pearson_interval(successes: int, trials: int, confidence: float = 0.
     0.0495
     """
     _check_rate(successes, trials)
-    two_sided_z(confidence)  # refuses a confidence outside (0, 1)
+    check_confidence(confidence)
     tail, failures = (1 - confidence) / 2, trials - successes
     low = special.betaincinv(successes, failures + 1, tail) if successes else 0.0
     high = special.betaincinv(successes + 1, failures, 1 - tail) if failures else 1.0

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_llmval.statistics.clustered import cluster_sums
-from pytest_llmval.statistics.intervals import Interval, t_interval
+from pytest_llmval.statistics.mean import MeanWithError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
 
+    from pytest_llmval.statistics.intervals import Interval
+
 _FEWEST_FOR_SPREAD = 2
-
-
-@dataclass(frozen=True, slots=True)
-class WeightedMean:
-    """A weighted mean with its uncertainty between independent units."""
-
-    value: float
-    standard_error: float
-    degrees: float
-    """Degrees of freedom of the standard error: units − 1 for equal weights, near 1 when one unit outweighs all."""
 
 
 def weighted_interval(
@@ -41,13 +32,12 @@ def weighted_interval(
     >>> interval.low < 0.0 < 0.2 < interval.high
     True
     """
-    mean = weighted_mean(values, weights, clusters)
-    return t_interval(mean.value, mean.standard_error, mean.degrees, confidence)
+    return weighted_mean(values, weights, clusters).interval(confidence)
 
 
 def weighted_mean(
     values: Sequence[float], weights: Sequence[float], clusters: Sequence[Hashable] | None = None
-) -> WeightedMean:
+) -> MeanWithError:
     """The ratio Σ weight·value / Σ weight with the standard error that its units show.
 
     With equal weights all of it is Student's, or CR1 for clusters. With unequal weights the usual linearised error is
@@ -66,7 +56,8 @@ def weighted_mean(
 
     Source:
         Jackknife: B. Efron, C. Stein, Ann. Stat. 9 (1981) 586. Degrees: R. M. Bell, D. F. McCaffrey, Survey
-        Methodology 28 (2002) 169, for values of equal variance.
+        Methodology 28 (2002) 169, for values of equal variance: units − 1 for equal weights, near 1 when one unit
+        outweighs all.
     """
     shares, means = _units(values, weights, clusters)
     if shares.size < _FEWEST_FOR_SPREAD:
@@ -76,7 +67,7 @@ def weighted_mean(
     pulls = shares / (1 - shares)  # value − (value without the unit) = pull · (mean of the unit − value)
     moves = pulls * (means - value)
     error = math.sqrt(float(moves @ moves) * (shares.size - 1) / shares.size)
-    return WeightedMean(value, error, _degrees(shares, pulls))
+    return MeanWithError(value, error, _degrees(shares, pulls))
 
 
 def _units(
@@ -88,7 +79,7 @@ def _units(
         msg = f"{column.size} values, {heavy.size} weights; expected one weight a value, finite and 0 or more"
         raise ValueError(msg)
     names = range(column.size) if clusters is None else clusters
-    totals, sums = cluster_sums(heavy.tolist(), names), cluster_sums((heavy * column).tolist(), names)
+    totals, sums = cluster_sums(heavy, names), cluster_sums(heavy * column, names)
     weighing = totals > 0
     return totals[weighing] / totals.sum(), sums[weighing] / totals[weighing]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Alternative = Literal["two-sided", "greater", "less"]
 
 _EXACT_UP_TO = 16  # 2¹⁶ sums are done in a millisecond
-_ROWS_AT_ONCE = 500
+_DRAWN_TOGETHER = 10
 _TIE = 1e-9  # of the sum of sizes: the same sum in another order differs in its last bits
 
 
@@ -41,7 +41,7 @@ def sign_flip_p(
         seed: Seed of the draw: the same seed gives the same value.
 
     Raises:
-        ValueError: If there is no difference, or the alternative is unknown.
+        ValueError: If there is no difference, the alternative is unknown, or ``resamples`` is below 1.
 
     Source:
         R. A. Fisher, The Design of Experiments (1935), section 21.
@@ -51,6 +51,9 @@ def sign_flip_p(
     """
     if not len(differences) or alternative not in ("two-sided", "greater", "less"):
         msg = f"{len(differences)} differences, alternative={alternative!r}; expected 'two-sided', 'greater' or 'less'"
+        raise ValueError(msg)
+    if resamples < 1:
+        msg = f"resamples={resamples!r}; expected at least 1"
         raise ValueError(msg)
     sums = np.asarray(differences, dtype=float) if clusters is None else cluster_sums(differences, clusters)
     turned = -sums if alternative == "less" else sums
@@ -76,8 +79,9 @@ def _all_sums(moving: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _drawn_sums(moving: NDArray[np.float64], resamples: int, seed: int) -> NDArray[np.float64]:
-    random = np.random.default_rng(seed)
-    sizes = [min(_ROWS_AT_ONCE, resamples - start) for start in range(0, resamples, _ROWS_AT_ONCE)]
-    # Σ sign·value = 2·Σ(values with plus) − Σ values
-    plus = [random.integers(0, 2, size=(size, moving.size), dtype=np.int8) @ moving for size in sizes]
-    return np.asarray(2 * np.concatenate(plus) - moving.sum(), dtype=float)
+    # The signs of ten values give one of 1024 sums: all are made once, and a resample draws one instead of ten signs.
+    random, sums = np.random.default_rng(seed), np.zeros(resamples)
+    for start in range(0, moving.size, _DRAWN_TOGETHER):
+        every = _all_sums(moving[start : start + _DRAWN_TOGETHER])
+        sums += every[random.integers(0, every.size, resamples)]
+    return sums

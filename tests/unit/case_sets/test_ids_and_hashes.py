@@ -20,6 +20,13 @@ JSON = st.recursive(
 ROWS = st.dictionaries(st.text(min_size=1), JSON, min_size=2, max_size=5)
 
 
+def test_the_hash_of_a_known_record():
+    """T51 of the vectors: SHA-256 of the canonical JSON, as any other program would make it."""
+    record = {"id": "q1", "input": "2+2?", "expected": "4", "meta": {"b": 1, "a": [1, 2.5, None, True, "é"]}}
+
+    assert content_hash(record) == "10a0de43c074a1fb3b2791689e4d736edd1fa3f35e264512a7519a81d9601616"
+
+
 @given(ROWS)
 @settings(deadline=None)
 def test_the_order_of_keys_does_not_matter(row):

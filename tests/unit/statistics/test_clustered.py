@@ -7,35 +7,9 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from pytest_llmval.statistics import clustered_interval, paired_t_interval
-from pytest_llmval.statistics.clustered import clustered_standard_error
-
-
-def test_standard_error_reproduces_inspect_ai():
-    """T16: values 0…19 in clusters i % 4 have the standard error .645 in inspect_ai's test-suite."""
-    values = [float(value) for value in range(20)]
-
-    assert clustered_standard_error(values, [value % 4 for value in range(20)]) == pytest.approx(0.645, abs=5e-4)
-
-
-def test_standard_error_reproduces_the_worked_example():
-    """T17: four clusters of three, CR1 = .2097176 by statsmodels."""
-    differences = [1, 0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 0]
-
-    assert clustered_standard_error(differences, [place // 3 for place in range(12)]) == pytest.approx(
-        0.2097176, abs=5e-8
-    )
-
-
-def test_interval_takes_t_with_one_degree_less_than_clusters():
-    """T17 again: mean 5/12, four clusters, t(3) at 90 % = 2.3534, half = .4936."""
-    interval = clustered_interval([1, 0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 0], [place // 3 for place in range(12)])
-
-    half = stats.t.ppf(0.95, 3) * 0.2097176
-    assert (interval.low, interval.high) == pytest.approx((5 / 12 - half, 5 / 12 + half), abs=1e-6)
-
+from pytest_llmval.statistics.clustered import cluster_sums, clustered_mean
 
 columns = st.lists(st.tuples(st.floats(-1, 1), st.integers(0, 5)), min_size=4, max_size=40).filter(
     lambda rows: len({cluster for _, cluster in rows}) > 1
@@ -50,7 +24,7 @@ def test_standard_error_agrees_with_statsmodels(rows):
     model = sm.OLS(np.array(differences), np.ones(len(rows)))
     expected = model.fit(cov_type="cluster", cov_kwds={"groups": np.array(clusters), "use_correction": True}).bse[0]
 
-    assert clustered_standard_error(differences, clusters) == pytest.approx(expected, abs=1e-9)
+    assert clustered_mean(differences, clusters).standard_error == pytest.approx(expected, abs=1e-9)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=40))
@@ -70,10 +44,27 @@ def test_repeating_every_case_within_its_cluster_adds_no_certainty(differences, 
     assert (repeated.low, repeated.high) == pytest.approx((once.low, once.high), abs=1e-9)
 
 
+@given(columns)
+def test_swapping_the_versions_mirrors_the_interval(rows):
+    """Negative differences, the same width."""
+    clusters = [cluster for _, cluster in rows]
+    forth = clustered_interval([value for value, _ in rows], clusters)
+    back = clustered_interval([-value for value, _ in rows], clusters)
+
+    assert (forth.low, forth.high) == pytest.approx((-back.high, -back.low), abs=1e-12)
+
+
+def test_clusters_are_told_apart_by_equality():
+    """Names of any kind, in any order: 1 and "1" are two clusters, 1 and True are one."""
+    assert cluster_sums([1.0, 2.0, 4.0, 8.0], ["1", 1, True, ("a", 1)]).tolist() == [1.0, 6.0, 8.0]
+
+
 def test_one_cluster_is_refused():
     """One cluster has no spread; a standard error of 0 would be a lie."""
     with pytest.raises(ValueError, match=r"1 cluster; the spread between clusters needs at least 2"):
         clustered_interval([0.1, 0.2], ["a", "a"])
+    with pytest.raises(ValueError, match=r"0 cluster; the spread between clusters needs at least 2"):
+        clustered_interval([], [])
 
 
 def test_columns_of_different_length_are_refused():

@@ -7,22 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.power import NormalIndPower
 
-from pytest_llmval.statistics import minimal_detectable_effect, required_n
+from pytest_llmval.statistics import minimal_detectable_effect, optimal_trials, required_n, required_n_binary
 from pytest_llmval.statistics.power import smallest_sufficient
-
-
-@pytest.mark.parametrize(("trial_variance", "trials", "cases"), [(0, 1, 969), (1 / 6, 1, 3876), (1 / 6, 10, 1260)])
-def test_required_n_reproduces_miller(trial_variance, trials, cases):
-    """T18: E. Miller, arXiv:2411.00640, section 5: 968.997, 3875.99 and 1259.70 cases for δ = .03."""
-    assert required_n(0.03, 1 / 9, trial_variance=trial_variance, trials=trials) == cases
-
-
-@pytest.mark.parametrize(("trials", "effect"), [(1, 0.13273), (10, 0.07567)])
-def test_minimal_effect_reproduces_miller(trials, effect):
-    """T18: the same paper, 198 cases."""
-    found = minimal_detectable_effect(198, 1 / 9, trial_variance=1 / 6, trials=trials)
-
-    assert found == pytest.approx(effect, abs=5e-6)
 
 
 def test_required_n_agrees_with_statsmodels():
@@ -48,6 +34,40 @@ def test_smallest_sufficient_finds_the_first(first, start):
     assert smallest_sufficient(lambda count: count >= first, start) == max(first, start)
 
 
+@given(st.floats(0.02, 1), st.floats(0.01, 1), st.floats(1, 20))
+def test_clusters_multiply_the_cases(effect, variance, design_effect):
+    """Cases are worth 1/design effect of independent ones, both ways."""
+    alone, grouped = required_n(effect, variance), required_n(effect, variance, design_effect=design_effect)
+
+    assert (alone - 1) * design_effect <= grouped <= alone * design_effect + 1
+    assert minimal_detectable_effect(400, variance, design_effect=design_effect) == pytest.approx(
+        minimal_detectable_effect(400, variance) * design_effect**0.5
+    )
+
+
+def test_binary_plan_with_only_losses():
+    """By hand, everything changed lost: (1.95996·√.1 + .84162·√(.1 − .01))²/.01 = 76.09."""
+    assert required_n_binary(0.0, 0.1) == 77
+
+
+@given(st.floats(0.01, 1), st.floats(0, 1), st.floats(0, 100), st.floats(0.1, 100))
+def test_optimal_trials_are_the_cheapest(between, within, case_cost, trial_cost):
+    """No other number of trials buys the same certainty for less."""
+
+    def cost(trials):
+        return (case_cost + trials * trial_cost) * (between + within / trials)
+
+    best = optimal_trials(between, within, case_cost=case_cost, trial_cost=trial_cost)
+
+    assert all(cost(best) <= cost(other) * (1 + 1e-12) for other in range(1, 2 * best + 10))
+
+
+def test_trials_that_cost_as_much_as_a_case():
+    """Two lines of arithmetic: √(.25/.04 · 10) = 7.9; with free cases one trial each is best."""
+    assert optimal_trials(0.04, 0.25, case_cost=10, trial_cost=1) == 8
+    assert optimal_trials(0.04, 0.25, case_cost=0, trial_cost=1) == 1
+
+
 def test_nothing_is_sufficient():
     """None when not even ten million are enough."""
     assert smallest_sufficient(lambda _: False) is None
@@ -59,10 +79,22 @@ def test_nothing_is_sufficient():
         (lambda: required_n(0, 1.0), r"effect=0: no number of cases shows a difference that is not there"),
         (
             lambda: required_n(0.1, -1.0),
-            r"variance=-1.0, trial_variance=0.0, trials=1; expected variances of 0 or more",
+            r"variance=-1\.0, trial_variance=0\.0, trials=1, design_effect=1\.0; expected variances of 0 or more",
         ),
+        (lambda: required_n(0.1, 1.0, design_effect=0), r"design_effect=0; expected .* an effect above 0"),
         (lambda: required_n(0.1, 1.0, power=80), r"power=80; expected a number between 0 and 1, for example 0\.80"),
         (lambda: minimal_detectable_effect(0, 1.0), r"cases=0; expected at least 1"),
+        (lambda: required_n_binary(0.1, 0.1), r"effect=0: no number of cases shows a difference that is not there"),
+        (
+            lambda: required_n_binary(5, 10),
+            r"gained_share=5, lost_share=10; expected shares of at most 1 together",
+        ),
+        (lambda: required_n_binary(-0.1, 0.2), r"gained_share=-0\.1, lost_share=0\.2; expected shares"),
+        (lambda: required_n_binary(0.1, 0.2, power=80), r"power=80; expected a number between 0 and 1"),
+        (
+            lambda: optimal_trials(0.0, 1.0, case_cost=1, trial_cost=1),
+            r"between=0\.0, within=1\.0, case_cost=1, trial_cost=1; expected between and trial_cost above 0",
+        ),
     ],
 )
 def test_impossible_plans_are_refused(call, message):

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pytest_llmval.statistics import sign_flip_p
+from pytest_llmval.statistics import mcnemar_exact, sign_flip_p
 
 MAIZE = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
-
-
-def test_exact_value_reproduces_fishers_maize():
-    """T13: Fisher (1935), Darwin's maize: 863 of 32768 patterns one-sided, twice as many two-sided."""
-    assert sign_flip_p(MAIZE, alternative="greater") == pytest.approx(863 / 32768)
-    assert sign_flip_p(MAIZE) == pytest.approx(0.0526733, abs=5e-8)
-
-
-def test_exact_value_reproduces_the_sleep_data():
-    """T12: Student's sleep data, with one difference of 0: p = 4/1024."""
-    differences = [-1.2, -2.4, -1.3, -1.3, 0.0, -1.0, -1.8, -0.8, -4.6, -1.4]
-
-    assert sign_flip_p(differences) == pytest.approx(0.00390625)
 
 
 @given(
@@ -72,6 +61,55 @@ def test_swapping_the_versions_keeps_the_value(differences):
 
     assert sign_flip_p(swapped) == pytest.approx(sign_flip_p(differences))
     assert sign_flip_p(swapped, alternative="less") == pytest.approx(sign_flip_p(differences, alternative="greater"))
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=12), st.integers(0, 30))
+def test_unchanged_cases_are_no_evidence(differences, same):
+    """Adding cases in which nothing changed leaves the value as it is."""
+    assert sign_flip_p(differences + [0.0] * same) == sign_flip_p(differences)
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(3, 9), (0, 5), (7, 7)])
+def test_passes_gained_and_lost_are_mcnemars(gained, lost):
+    """For changes of one size counting sign patterns is the exact binomial test."""
+    assert sign_flip_p([1.0] * gained + [-1.0] * lost) == pytest.approx(mcnemar_exact(gained, lost))
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(6, 15), (9, 10), (24, 40), (33, 60), (210, 290)])
+def test_drawn_value_is_near_mcnemars(gained, lost):
+    """Whatever is left over by groups of ten values: within four standard errors of 99 999 draws."""
+    differences, exact = [1.0] * gained + [-1.0] * lost, mcnemar_exact(gained, lost)
+
+    for alternative, expected in (("two-sided", exact), ("less", exact / 2)):
+        drawn = sign_flip_p(differences, alternative=alternative, resamples=99_999, seed=gained)
+        assert drawn == pytest.approx(expected, abs=4 * (expected * (1 - expected) / 99_999) ** 0.5 + 1e-5)
+
+
+def test_drawn_clusters_are_their_sums():
+    """Thirty clusters of three: each flips as one value would."""
+    values = np.random.default_rng(8).normal(0.1, 1, 90)
+
+    clustered = sign_flip_p(values, clusters=[place % 30 for place in range(90)], seed=5)
+
+    assert clustered == sign_flip_p(values.reshape(3, 30).sum(axis=0), seed=5)
+
+
+def test_no_draw_is_refused():
+    """The message names the number."""
+    with pytest.raises(ValueError, match=r"resamples=0; expected at least 1"):
+        sign_flip_p([1.0] * 20, resamples=0)
+
+
+def test_memory_does_not_grow_with_resamples():
+    """9999 resamples of 3000 cases would fill 240 MB at once; 2 MB are enough."""
+    differences = np.random.default_rng(0).normal(size=3000)
+
+    tracemalloc.start()
+    sign_flip_p(differences)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 2e6
 
 
 def test_no_change_is_no_evidence():
