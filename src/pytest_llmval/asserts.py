@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmval.current import current_run, current_test
 from pytest_llmval.errors import InvalidComparison, ModelRegression
 from pytest_llmval.scoring.calibration import Confidences
+from pytest_llmval.scoring.same_answers import same_answers
 from pytest_llmval.scoring.score import Scores
 from pytest_llmval.statistics.calibration_bins import BINS
 from pytest_llmval.verdicts.calibration import decide_calibrated
+from pytest_llmval.verdicts.equivalence import decide_equivalence
 from pytest_llmval.verdicts.family import gate_alpha
+from pytest_llmval.verdicts.improvement import decide_improvement
 from pytest_llmval.verdicts.perplexity import ONE_PERCENT, decide_perplexity
 from pytest_llmval.verdicts.regression import decide_regression
+from pytest_llmval.verdicts.same_answers import decide_same_answers
+from pytest_llmval.verdicts.slices import labels_by
 from pytest_llmval.verdicts.threshold import decide_at_least, decide_at_most
 from pytest_llmval.verdicts.verdict import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_llmval.servers.exchange import Response
+    from pytest_llmval.verdicts.estimand import Estimand
     from pytest_llmval.verdicts.verdict import Verdict
 
 ALPHA = 0.05
 """One-sided level of a gate, hence two-sided 90 % intervals."""
 
 
-def assert_no_regression(candidate: Scores, baseline: Scores, *, margin: float = 0.05) -> Verdict:
+def assert_no_regression(
+    candidate: Scores,
+    baseline: Scores,
+    *,
+    margin: float = 0.05,
+    relative_margin: float | None = None,
+    estimand: Estimand = "population",
+    by: str | None = None,
+) -> Verdict:
     """The candidate is shown to be no worse than the baseline by more than a margin.
 
     Scores are paired by case. The gate passes when the two-sided 90 % interval of the mean difference lies above
@@ -35,6 +53,12 @@ def assert_no_regression(candidate: Scores, baseline: Scores, *, margin: float =
         candidate: Scores of the version under test.
         baseline: Scores of the version it is compared with, by the same metric on the same cases.
         margin: Largest loss that is acceptable, in the unit of the metric; for shares 0.05 is 5 percentage points.
+        relative_margin: The same as a share of the baseline's value, in (0, 1), in place of `margin`: 0.02 accepts a
+            loss of 2 % of what the baseline scores.
+        estimand: `population` speaks of cases like these, `suite` of exactly these, where only the noise between
+            trials of a case counts; it needs `cases(..., trials=2)` or more.
+        by: Also report the change for each tag (`by="tag"`), or for each value of a field of the cases. Slices decide
+            nothing; those that are worse are named, at most one in twenty of them wrongly (Benjamini and Hochberg).
 
     Raises:
         ModelRegression: If the candidate is shown to be worse, or a `must_pass` case broke.
@@ -42,18 +66,95 @@ def assert_no_regression(candidate: Scores, baseline: Scores, *, margin: float =
             there are fewer than five clusters.
     """
     __tracebackhide__ = True
-    _require_scores(candidate, baseline)
-    _require_sides(candidate, baseline)
-    run = current_run()
-    verdict = decide_regression(
-        candidate,
-        baseline,
-        margin=margin,
-        alpha=ALPHA,
-        alpha_adjusted=_adjusted_alpha(),
-        vary=run.settings.vary if run else (),
+    limits = {"margin": margin, "relative_margin": relative_margin}
+    return _compared(decide_regression, candidate, baseline, estimand=estimand, by=by, **limits)
+
+
+def assert_improved(
+    candidate: Scores,
+    baseline: Scores,
+    *,
+    minimum: float = 0.0,
+    estimand: Estimand = "population",
+    by: str | None = None,
+) -> Verdict:
+    """The candidate is shown to be better than the baseline, by more than `minimum`.
+
+    The gate passes when the two-sided 90 % interval of the mean difference lies above `minimum`, fails when it is
+    shown to lie below, and is inconclusive otherwise: equal versions are never shown to have improved.
+
+    Args:
+        candidate: As for `assert_no_regression`.
+        baseline: As for `assert_no_regression`.
+        minimum: Gain to be exceeded, in the unit of the metric.
+        estimand: As for `assert_no_regression`.
+        by: As for `assert_no_regression`.
+
+    Raises:
+        ModelRegression: If the candidate is shown not to improve that much, or a `must_pass` case broke.
+        InvalidComparison: As for `assert_no_regression`.
+    """
+    __tracebackhide__ = True
+    return _compared(decide_improvement, candidate, baseline, estimand=estimand, by=by, minimum=minimum)
+
+
+def assert_equivalent(
+    candidate: Scores,
+    baseline: Scores,
+    *,
+    margin: float = 0.05,
+    relative_margin: float | None = None,
+    estimand: Estimand = "population",
+    by: str | None = None,
+) -> Verdict:
+    """The candidate is shown to score as the baseline does: neither worse nor better by more than a margin.
+
+    For versions that should be the same, such as another engine or dtype. The gate passes when the whole two-sided
+    90 % interval of the mean difference lies within ±margin, and fails when a difference to either side is
+    significant and may exceed the margin. The arguments are those of `assert_no_regression`.
+
+    Raises:
+        ModelRegression: If the versions are shown to differ, or a `must_pass` case broke.
+        InvalidComparison: As for `assert_no_regression`.
+    """
+    __tracebackhide__ = True
+    limits = {"margin": margin, "relative_margin": relative_margin}
+    return _compared(decide_equivalence, candidate, baseline, estimand=estimand, by=by, **limits)
+
+
+def assert_same_answers(
+    candidate: Iterable[Response],
+    baseline: Iterable[Response],
+    *,
+    max_share: float = 0.0,
+    normalise: Callable[[str], str] | None = None,
+) -> Verdict:
+    """Both versions give the same answers; those that differ are listed.
+
+    Scores may agree although many answers changed. Compared are the chosen option of a multiple-choice case, else the
+    text, trial by trial. A case the candidate failed is a difference; one the baseline failed is left out.
+
+    Args:
+        candidate: Responses of the version under test.
+        baseline: Responses of the version it is compared with.
+        max_share: Share of cases like these that may be answered differently; the gate passes when the two-sided
+            90 % interval shows it, fails when it shows the opposite, and is inconclusive otherwise. By default none
+            of exactly these cases may.
+        normalise: What is done to a text before it is compared, for example `str.strip`.
+
+    Raises:
+        ModelRegression: If answers differ.
+        InvalidComparison: As for `assert_no_regression`.
+    """
+    __tracebackhide__ = True
+    _require_responses(candidate, baseline)
+    found = same_answers(candidate, baseline, normalise)
+    _require_sides(found.scores, found.baseline)
+    return _conclude(
+        decide_same_answers(
+            found.scores, found.baseline, flips=found.flips, max_share=max_share, alpha=ALPHA, vary=_vary()
+        )
     )
-    return _conclude(verdict)
 
 
 def assert_perplexity_not_worse(candidate: Scores, baseline: Scores, *, margin: float = ONE_PERCENT) -> Verdict:
@@ -74,25 +175,37 @@ def assert_perplexity_not_worse(candidate: Scores, baseline: Scores, *, margin: 
             there are fewer than five clusters, or fewer than 100 tokens.
     """
     __tracebackhide__ = True
+    return _compared(decide_perplexity, candidate, baseline, margin=margin)
+
+
+def _compared(
+    decide: Callable[..., Verdict], candidate: Scores, baseline: Scores, *, by: str | None = None, **limits: object
+) -> Verdict:
+    """Ask, at the levels of this run and with what may vary in it."""
+    __tracebackhide__ = True
     _require_scores(candidate, baseline)
     _require_sides(candidate, baseline)
+    slices = {} if by is None else {"slices": labels_by(baseline, by) | labels_by(candidate, by)}
+    levels = {"alpha": ALPHA, "alpha_adjusted": _adjusted_alpha()}
+    return _conclude(decide(candidate, baseline, vary=_vary(), **levels, **limits, **slices))
+
+
+def _vary() -> tuple[str, ...]:
+    """What may differ between the versions in this run."""
     run = current_run()
-    verdict = decide_perplexity(
-        candidate,
-        baseline,
-        margin=margin,
-        alpha=ALPHA,
-        alpha_adjusted=_adjusted_alpha(),
-        vary=run.settings.vary if run else (),
-    )
-    return _conclude(verdict)
+    return run.settings.vary if run else ()
 
 
-def assert_at_least(scores: Scores, minimum: float) -> Verdict:
+def assert_at_least(scores: Scores, minimum: float, *, estimand: Estimand = "population") -> Verdict:
     """The mean score is shown to reach a bar.
 
     The gate passes when the lower end of the two-sided 90 % interval reaches `minimum`, fails when the upper end is
     below it, and is inconclusive otherwise.
+
+    Args:
+        scores: Scores of the version under test.
+        minimum: The bar, in the metric's unit and within its bounds.
+        estimand: As for `assert_no_regression`.
 
     Raises:
         ModelRegression: If the mean is shown to be below the bar.
@@ -100,10 +213,10 @@ def assert_at_least(scores: Scores, minimum: float) -> Verdict:
     """
     __tracebackhide__ = True
     _require_scores(scores)
-    return _conclude(decide_at_least(scores, minimum, alpha=ALPHA))
+    return _conclude(decide_at_least(scores, minimum, alpha=ALPHA, estimand=estimand))
 
 
-def assert_at_most(scores: Scores, maximum: float) -> Verdict:
+def assert_at_most(scores: Scores, maximum: float, *, estimand: Estimand = "population") -> Verdict:
     """The mean score is shown to stay below a bar: `assert_at_least` for metrics where lower is better.
 
     Raises:
@@ -112,7 +225,7 @@ def assert_at_most(scores: Scores, maximum: float) -> Verdict:
     """
     __tracebackhide__ = True
     _require_scores(scores)
-    return _conclude(decide_at_most(scores, maximum, alpha=ALPHA))
+    return _conclude(decide_at_most(scores, maximum, alpha=ALPHA, estimand=estimand))
 
 
 def assert_calibrated(
@@ -154,6 +267,14 @@ def _require_scores(*given: object) -> None:
     for each in given:
         if not isinstance(each, Scores):
             msg = f"expected scores, for example exact_match(responses), got {each!r:.80}"
+            raise TypeError(msg)
+
+
+def _require_responses(*given: object) -> None:
+    __tracebackhide__ = True
+    for each in given:
+        if isinstance(each, Scores) or not isinstance(each, Iterable):
+            msg = f"expected responses, for example the fixtures responses and baseline_responses, got {each!r:.80}"
             raise TypeError(msg)
 
 

@@ -21,15 +21,24 @@ def row(gate: Gate) -> tuple[str, ...]:
         _measured(verdict.candidate) if verdict.kind == "limit" else value(verdict.candidate),
         change(verdict, verdict.delta, signed=True),
         interval(verdict),
-        change(verdict, verdict.margin, signed=False),
+        _margin(verdict),
         str(verdict.counts.compared),
         outcome(verdict),
     )
 
 
 THRESHOLD_WORDS = {"equivalent": "reached", "regressed": "not reached"}
+COMPARISONS = ("no_regression", "improved", "equivalent")
+"""Kinds of gate whose figures are differences."""
 LIMIT_WORDS = {"equivalent": "kept", "regressed": "exceeded"}
-WORDS: dict[str, dict[str, str]] = {"no_regression": {}, "limit": LIMIT_WORDS, "calibrated": LIMIT_WORDS}
+WORDS: dict[str, dict[str, str]] = {
+    "no_regression": {},
+    "improved": {"regressed": "not improved"},
+    "equivalent": {"regressed": "not equivalent"},
+    "same_answers": {"equivalent": "same", "regressed": "not the same"},
+    "limit": LIMIT_WORDS,
+    "calibrated": LIMIT_WORDS,
+}
 """How outcomes are called for a kind of gate; a bar, for all others."""
 
 
@@ -48,9 +57,16 @@ def remark(verdict: Verdict) -> str:
 
 def _against(verdict: Verdict) -> str:
     """What the candidate is held against: the baseline's value, a bar or a limit."""
-    if verdict.kind == "no_regression":
+    if verdict.kind in COMPARISONS:
         return value(verdict.baseline)
     return f"limit {_measured(verdict.threshold)}" if verdict.kind == "limit" else f"bar {value(verdict.threshold)}"
+
+
+def _margin(verdict: Verdict) -> str:
+    """The loss that is tolerated, or the gain that is asked for."""
+    if verdict.kind == "improved":
+        return f">{change(verdict, verdict.threshold, signed=True)}"
+    return change(verdict, verdict.margin, signed=False)
 
 
 def _measured(number: float | None) -> str:
@@ -75,7 +91,7 @@ def change(verdict: Verdict, number: float | None, *, signed: bool) -> str:
     """A difference: percentage points for shares, else the metric's own unit. A threshold's interval has no sign."""
     if number is None:
         return "-"
-    if verdict.kind != "no_regression":
+    if verdict.kind not in COMPARISONS:
         return value(number)
     sign = "+" if signed else ""
     return f"{100 * number:{sign}.1f} pp" if is_share(verdict) else f"{number:{sign}.3f}"

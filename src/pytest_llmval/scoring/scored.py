@@ -106,7 +106,7 @@ def score_responses(
         must_pass=tuple(case.must_pass for case, _ in members),
         trials=trials,
         basis=_basis(answered, metric, version),
-        notes=tuple(_note(case, response) for case, response in members),
+        notes=tuple(note_of(case, response) for case, response in members),
         version=getattr(answered, "version", ""),
         by_trial=tuple(map(_scored_trials, by_trial)) if trials > 1 else None,
         cases=tuple(case for case, _ in members),
@@ -159,7 +159,8 @@ def _basis(responses: Sequence[Response], metric: Scores, version: str) -> Basis
     return Basis(metric=metric.name, metric_version=version, model=responses.model, **conditions)
 
 
-def _note(case: Case, response: Response) -> CaseNote:
+def note_of(case: Case, response: Response) -> CaseNote:
+    """What a reader of a report needs to understand this answer."""
     expected = case.choices[case.answer] if case.answer is not None else case.reference
     answer = response.text if response.error is None else f"(no answer: {response.error})"
     return CaseNote(prompt=as_text(case.prompt), expected=_shown(expected), answer=answer)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pytest_llmval.statistics.clustered import cluster_sums, clustered_standard_error
+from pytest_llmval.statistics.clustered import cluster_sums, clustered_mean
 from pytest_llmval.statistics.intervals import Interval, rare_change_interval, t_interval, wilson_interval
+from pytest_llmval.statistics.mean import MeanWithError
 from pytest_llmval.statistics.paired import tango_interval
-from pytest_llmval.statistics.ratio import WeightedMean, weighted_mean
+from pytest_llmval.statistics.ratio import weighted_mean
+from pytest_llmval.statistics.suite import suite_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,6 +147,78 @@ class LeastFavourable:
         return Interval(min(each.low for each in intervals), min(each.high for each in intervals))
 
 
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """Another estimate moved by a constant, after its sign was turned if it is mirrored."""
+
+    estimate: Estimate
+    shift: float
+    mirrored: bool = False
+
+    @property
+    def value(self) -> float:
+        """± the value + the shift."""
+        return (-self.estimate.value if self.mirrored else self.estimate.value) + self.shift
+
+    @property
+    def method(self) -> str:
+        """That of the estimate."""
+        return self.estimate.method
+
+    def interval(self, confidence: float, cases: float | None = None) -> Interval:
+        """The interval, turned and moved likewise."""
+        own = self.estimate.interval(confidence, cases)
+        low, high = (-own.high, -own.low) if self.mirrored else (own.low, own.high)
+        return Interval(low + self.shift, high + self.shift)
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteMean:
+    """Mean over exactly these cases; nothing but their trials varies."""
+
+    mean: MeanWithError
+    trials: float
+    """Trials of a case and side."""
+    cases: int
+    disagreeing: int
+    """Cases whose trials differ among themselves, on either side."""
+    limits: Interval
+
+    @property
+    def value(self) -> float:
+        """The mean."""
+        return self.mean.value
+
+    @property
+    def method(self) -> str:
+        """`score` when so few cases' trials differ that their spread alone would not be honest."""
+        return "suite_t+score" if self._is_sparse else "suite_t"
+
+    @property
+    def _is_sparse(self) -> bool:
+        return self.disagreeing < FEWEST_VARYING
+
+    def interval(self, confidence: float, cases: float | None = None) -> Interval:
+        """Student's interval of the mean; here ``cases`` is a number of trials of each case."""
+        factor = 1.0 if cases is None else cases / self.trials
+        error = self.mean.standard_error / math.sqrt(factor)
+        student = t_interval(self.value, error, self.mean.degrees * factor, confidence)
+        if not self._is_sparse:
+            return student
+        asked = self.cases * self.trials * factor
+        # As many trials as were asked agreed: each of them could have shown that they do not.
+        score = rare_change_interval(self.value, error**2 * asked, asked, self.limits, confidence)
+        return score.hull(student)
+
+
+def suite_mean_of(plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]], limits: Interval) -> SuiteMean:
+    """Mean of plus − minus over exactly these cases, from the values of each trial, at least two a case and side."""
+    mean = suite_mean(plus, minus)
+    disagreeing = sum(len(set(up)) > 1 or len(set(down)) > 1 for up, down in zip(plus, minus, strict=True))
+    trials = sum(min(len(up), len(down)) for up, down in zip(plus, minus, strict=True)) / len(plus)
+    return SuiteMean(mean, trials, len(plus), disagreeing, limits)
+
+
 def mean_of(values: Sequence[float], limits: Interval) -> Mean:
     """Mean of independent cases within ``limits``."""
     column = np.asarray(values, dtype=float)
@@ -168,7 +242,7 @@ def clustered_mean_of(values: Sequence[float], clusters: Sequence[str], limits: 
         cases=len(values),
         units=count,
         # √(variance / (count − 1)) is then the CR1 standard error.
-        variance=clustered_standard_error(values, clusters) ** 2 * (count - 1),
+        variance=clustered_mean(values, clusters).standard_error ** 2 * (count - 1),
         varying=_varying((cluster_sums(values, clusters) / sizes).tolist(), limits),
         fewest_varying=FEWEST_CLUSTERS,
         limits=limits,
@@ -184,7 +258,7 @@ def weighted_mean_of(
     totals = cluster_sums(weights, units)
     sums = cluster_sums([value * weight for value, weight in zip(values, weights, strict=True)], units)
     means = (sums[totals > 0] / totals[totals > 0]).tolist()
-    found = weighted_mean(values, weights, units) if len(means) > 1 else WeightedMean(means[0], 0.0, 0.0)
+    found = weighted_mean(values, weights, units) if len(means) > 1 else MeanWithError(means[0], 0.0, 0.0)
     return Mean(
         value=min(max(found.value, limits.low), limits.high),
         cases=len(values),

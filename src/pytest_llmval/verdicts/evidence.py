@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pytest_llmval.scoring.score import Basis, Scores, Unscored
-from pytest_llmval.verdicts.verdict import CaseChange, Counts, Outcome, Verdict
+from pytest_llmval.verdicts.verdict import CaseChange, Counts, Outcome, Slice, Verdict
 
 
 def scores_to_dict(scores: Scores) -> dict[str, Any]:
@@ -59,7 +59,8 @@ def scores_from_dict(fields: dict[str, Any]) -> Scores:
 
 def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
     """All fields of a verdict, the outcome by its value."""
-    return asdict(verdict) | {"outcome": verdict.outcome.value, "worst": [asdict(each) for each in verdict.worst]}
+    columns = {name: [asdict(each) for each in getattr(verdict, name)] for name in ("worst", "slices")}
+    return asdict(verdict) | columns | {"outcome": verdict.outcome.value}
 
 
 def verdict_from_dict(fields: dict[str, Any]) -> Verdict:
@@ -73,6 +74,7 @@ def verdict_from_dict(fields: dict[str, Any]) -> Verdict:
         "outcome": Outcome(fields["outcome"]),
         "counts": Counts(**fields["counts"]),
         "worst": tuple(CaseChange(**each) for each in fields["worst"]),
+        "slices": tuple(Slice(**each) for each in fields.get("slices", ())),
     }
     return Verdict(**(fields | typed))
 

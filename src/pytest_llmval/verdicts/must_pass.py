@@ -8,19 +8,23 @@ from pytest_llmval.verdicts.wording import naming
 
 if TYPE_CHECKING:
     from pytest_llmval.scoring.score import Scores
+    from pytest_llmval.verdicts.margin import Margin
     from pytest_llmval.verdicts.pairing import Pair, Pairing
 
 _ROUNDING = 1e-9  # 0.9 - 0.85 is a little more than 0.05
 
 
-def broken_cases(pairing: Pairing, candidate: Scores, margin: float, *, binary: bool) -> list[str]:
+def broken_cases(pairing: Pairing, candidate: Scores, margin: Margin, *, binary: bool) -> list[str]:
     """Ids of the must-pass cases that the candidate broke.
 
     A binary case is broken when the baseline passed and the candidate does not; any other when it got worse by more
     than the margin.
     """
-    allowed = 0.0 if binary else margin * (1 + _ROUNDING)
-    return [pair.id for pair in pairing.pairs if pair.must_pass and loss_of(pair, candidate) > allowed]
+
+    def allowed(pair: Pair) -> float:
+        return 0.0 if binary else max(0.0, margin.allowance(pair.baseline)) * (1 + _ROUNDING)
+
+    return [pair.id for pair in pairing.pairs if pair.must_pass and loss_of(pair, candidate) > allowed(pair)]
 
 
 def loss_of(pair: Pair, candidate: Scores) -> float:

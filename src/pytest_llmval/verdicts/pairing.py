@@ -71,6 +71,11 @@ class Column:
         """The value, or why there is none."""
         return self.scores.values[self.places[case_id]] if case_id in self.places else _ABSENT
 
+    def trials(self, case_id: str) -> tuple[float, ...]:
+        """The values of a case's trials; none when it was asked once."""
+        by_trial = self.scores.by_trial
+        return () if by_trial is None or case_id not in self.places else by_trial[self.places[case_id]]
+
     def cluster(self, case_id: str) -> str | None:
         """The declared cluster, None when there is none."""
         clusters = self.scores.clusters

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from pytest_llmval.scoring.calibration import Confidences
 from pytest_llmval.verdicts.calibration import decide_calibrated
+from pytest_llmval.verdicts.equivalence import decide_equivalence
 from pytest_llmval.verdicts.evidence import scores_from_dict
+from pytest_llmval.verdicts.improvement import decide_improvement
 from pytest_llmval.verdicts.limit import Measured, decide_limit
 from pytest_llmval.verdicts.regression import decide_regression
+from pytest_llmval.verdicts.same_answers import decide_same_answers
 from pytest_llmval.verdicts.threshold import decide_at_least, decide_at_most
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pytest_llmval.verdicts.verdict import Verdict
-
-_KINDS = ("no_regression", "at_least", "at_most", "limit", "calibrated")
+from pytest_llmval.verdicts.trials import decide_trials, trial_from_dict
+from pytest_llmval.verdicts.verdict import Verdict
 
 
-def recompute(evidence: dict[str, Any], **parameters: float) -> Verdict:
+def recompute(evidence: dict[str, Any], **parameters: Any) -> Verdict:
     """The verdict that the evidence gives, with ``parameters`` in place of its own, for example another margin.
 
     Prompts and answers of the worst cases are empty: the evidence does not hold them.
@@ -27,18 +26,50 @@ def recompute(evidence: dict[str, Any], **parameters: float) -> Verdict:
     Raises:
         ValueError: If the kind of evidence is unknown.
     """
-    chosen = evidence["parameters"] | parameters
-    if evidence["kind"] == "no_regression":
-        candidate, baseline = (scores_from_dict(evidence[side]) for side in ("candidate", "baseline"))
-        return decide_regression(candidate, baseline, **chosen)
-    if evidence["kind"] == "calibrated":
-        sides = (scores_from_dict(evidence[side]) for side in ("candidate", "correct"))
-        return decide_calibrated(Confidences(*sides), **chosen)
-    if evidence["kind"] == "limit":
-        measured = Measured(evidence["metric"], chosen["limit"], evidence["value"], evidence["compared"])
-        return decide_limit(measured, undecided=evidence["undecided"])
-    bars: dict[str, Callable[..., Verdict]] = {"at_least": decide_at_least, "at_most": decide_at_most}
-    if evidence["kind"] not in bars:
-        msg = f"evidence of kind {evidence['kind']!r}; expected one of {', '.join(map(repr, _KINDS))}"
+    kind = evidence["kind"]
+    if kind not in _DECISIONS:
+        msg = f"evidence of kind {kind!r}; expected one of {', '.join(map(repr, _DECISIONS))}"
         raise ValueError(msg)
-    return bars[evidence["kind"]](scores_from_dict(evidence["candidate"]), **chosen)
+    return _DECISIONS[kind](evidence, evidence["parameters"] | parameters)
+
+
+Decision = Callable[[dict[str, Any], dict[str, Any]], Verdict]
+
+
+def _of_two_sides(decide: Callable[..., Verdict]) -> Decision:
+    def decision(evidence: dict[str, Any], parameters: dict[str, Any]) -> Verdict:
+        sides = (scores_from_dict(evidence[side]) for side in ("candidate", "baseline"))
+        return decide(*sides, **parameters)
+
+    return decision
+
+
+def _of_candidate(decide: Callable[..., Verdict]) -> Decision:
+    return lambda evidence, parameters: decide(scores_from_dict(evidence["candidate"]), **parameters)
+
+
+def _calibrated(evidence: dict[str, Any], parameters: dict[str, Any]) -> Verdict:
+    sides = (scores_from_dict(evidence[side]) for side in ("candidate", "correct"))
+    return decide_calibrated(Confidences(*sides), **parameters)
+
+
+def _limit(evidence: dict[str, Any], parameters: dict[str, Any]) -> Verdict:
+    measured = Measured(evidence["metric"], parameters["limit"], evidence["value"], evidence["compared"])
+    return decide_limit(measured, undecided=evidence["undecided"])
+
+
+def _trials(evidence: dict[str, Any], parameters: dict[str, Any]) -> Verdict:
+    return decide_trials(list(map(trial_from_dict, evidence["trials"])), **parameters)
+
+
+_DECISIONS: dict[str, Decision] = {
+    "no_regression": _of_two_sides(decide_regression),
+    "improved": _of_two_sides(decide_improvement),
+    "equivalent": _of_two_sides(decide_equivalence),
+    "same_answers": _of_two_sides(decide_same_answers),
+    "at_least": _of_candidate(decide_at_least),
+    "at_most": _of_candidate(decide_at_most),
+    "calibrated": _calibrated,
+    "limit": _limit,
+    "trials": _trials,
+}

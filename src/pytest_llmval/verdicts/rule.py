@@ -3,93 +3,121 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmval.statistics.power import smallest_sufficient
-from pytest_llmval.verdicts.verdict import Outcome
-from pytest_llmval.verdicts.wording import confidence_text, counted
+from pytest_llmval.verdicts.wording import confidence_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_llmval.verdicts.estimate import Estimate
+    from pytest_llmval.verdicts.margin import Margin
+    from pytest_llmval.verdicts.verdict import Outcome
     from pytest_llmval.verdicts.wording import Scale
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """What a gate asks for."""
+class Levels:
+    """One-sided levels of a gate."""
 
-    margin: float
-    """Largest loss that is tolerated, in the metric's unit."""
     alpha: float = 0.05
-    """One-sided level of showing that the loss stays within the margin."""
-    alpha_adjusted: float = 0.05
-    """One-sided level of calling the candidate regressed."""
+    """Of showing that the gate holds."""
+    adjusted: float = 0.05
+    """Of calling the candidate regressed, corrected for the number of gates."""
 
     def __post_init__(self) -> None:
-        """Refuse what no gate can mean."""
-        if not 0 <= self.margin < float("inf"):
-            msg = f"margin={self.margin!r}; expected 0 or more, in the unit of the metric"
-            raise ValueError(msg)
+        """Refuse levels that no gate can have."""
         check_level(self.alpha)
-        if not 0 < self.alpha_adjusted <= self.alpha:
-            msg = f"alpha_adjusted={self.alpha_adjusted!r}; expected more than 0 and at most alpha={self.alpha!r}"
+        if not 0 < self.adjusted <= self.alpha:
+            msg = f"alpha_adjusted={self.adjusted!r}; expected more than 0 and at most alpha={self.alpha!r}"
             raise ValueError(msg)
 
-    def outcome(self, estimate: Estimate) -> Outcome:
-        """The outcome of DESIGN section 6; regressed also needs the corrected level."""
-        interval = estimate.interval(1 - 2 * self.alpha)
-        if interval.low > 0:
-            return Outcome.IMPROVED
-        if interval.low > -self.margin:
-            return Outcome.WORSE_WITHIN_MARGIN if interval.high < 0 else Outcome.EQUIVALENT
-        return Outcome.REGRESSED if self._is_loss(estimate) else Outcome.INCONCLUSIVE
+    @property
+    def confidence(self) -> float:
+        """Two-sided confidence of the interval that is shown."""
+        return 1 - 2 * self.alpha
 
-    def reason(self, outcome: Outcome, estimate: Estimate, scale: Scale, needed: int | None) -> str:
+    @property
+    def adjusted_confidence(self) -> float:
+        """Two-sided confidence of the interval that calls a regression."""
+        return 1 - 2 * self.adjusted
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a rule looks at: three readings of the same pairs, each better when larger."""
+
+    difference: Estimate
+    """Candidate − baseline."""
+    room: Estimate
+    """Difference + margin: above 0 while the loss stays within the margin."""
+    headroom: Estimate
+    """Margin − difference: above 0 while the gain stays within the margin."""
+    baseline: float
+    """The baseline's mean."""
+    more: tuple[str, str] = ("case", "cases")
+    """What there could be more of, singular and plural."""
+
+
+class Rule(Protocol):
+    """What a gate asks for."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the gate's kind."""
+
+    @property
+    def levels(self) -> Levels:
+        """Its levels."""
+
+    @property
+    def margin(self) -> Margin:
+        """The largest loss it tolerates; below 0 the gain it asks for."""
+
+    def outcome(self, change: Change) -> Outcome:
+        """What the pairs show."""
+
+    def reason(self, outcome: Outcome, change: Change, scale: Scale, needed: int | None) -> str:
         """What a reader should know beyond the headline; empty when the headline says it all."""
-        margin = scale.size_with_unit(self.margin)
-        if outcome is Outcome.REGRESSED:
-            return f"shown worse, and not shown to stay within the margin of {margin}"
-        if outcome is Outcome.WORSE_WITHIN_MARGIN:
-            return f"shown worse, but within the margin of {margin}"
-        if outcome is Outcome.INCONCLUSIVE:
-            return self._doubt(estimate, scale, needed)
-        return ""
 
-    def needed_cases(self, estimate: Estimate, present: int) -> int | None:
+    def needed(self, change: Change, present: int) -> int | None:
         """How many cases of the same kind, more than are present, would settle it; None when no number would."""
-        if self._is_loss_alone(estimate) or estimate.value <= -self.margin:
-            return smallest_sufficient(lambda cases: self._is_loss(estimate, cases), present + 1)
-        return smallest_sufficient(lambda cases: self._is_tolerable(estimate, cases), present + 1)
 
-    def _is_tolerable(self, estimate: Estimate, cases: int) -> bool:
-        return estimate.interval(1 - 2 * self.alpha, cases).low > -self.margin
 
-    def _is_loss(self, estimate: Estimate, cases: int | None = None) -> bool:
-        return estimate.interval(1 - 2 * self.alpha_adjusted, cases).high < 0
+def would_decide(needed: int | None, more: tuple[str, str], what: str = "decide it") -> str:
+    """The sentence about how much more would settle a gate; ``more`` says of what, singular and plural."""
+    one, many = more
+    if needed is None:
+        return f"more {many} would not {what}"
+    return f"about {needed} {one if needed == 1 else many} would {what}"
 
-    def _is_loss_alone(self, estimate: Estimate) -> bool:
-        return estimate.interval(1 - 2 * self.alpha).high < 0
 
-    def _doubt(self, estimate: Estimate, scale: Scale, needed: int | None) -> str:
-        interval, margin = estimate.interval(1 - 2 * self.alpha), scale.size_with_unit(self.margin)
-        would = f"about {counted(needed, 'case')} would" if needed else "more cases would not"
-        if interval.high < 0:
-            corrected = estimate.interval(1 - 2 * self.alpha_adjusted)
-            return (
-                f"would be regressed alone ({confidence_text(self.alpha)} CI {scale.range_of_change(interval)}); "
-                f"not at the level corrected for the number of gates "
-                f"({confidence_text(self.alpha_adjusted)} CI {scale.range_of_change(corrected)}); "
-                f"{would} show it if the difference stays the same"
-            )
-        if estimate.value <= -self.margin:
-            return (
-                f"not shown: the difference itself, {scale.change_with_unit(estimate.value)}, is not within the "
-                f"margin of {margin}; {would} show a regression if it stays the same"
-            )
-        return (
-            f"not shown: the interval reaches {scale.change_with_unit(interval.low)}, not within the margin of "
-            f"{margin}; {would} decide it if the difference stays the same"
-        )
+def is_above(estimate: Estimate, confidence: float, cases: float | None = None) -> bool:
+    """Whether the number is shown to be above 0."""
+    return estimate.interval(confidence, cases).low > 0
+
+
+def is_below(estimate: Estimate, confidence: float, cases: float | None = None) -> bool:
+    """Whether the number is shown to be below 0."""
+    return estimate.interval(confidence, cases).high < 0
+
+
+def enough(present: int, *shown: Callable[[int], bool]) -> int | None:
+    """The smallest number above ``present`` that shows all of these."""
+    return smallest_sufficient(lambda cases: all(each(cases) for each in shown), present + 1)
+
+
+def loss_reason(change: Change, levels: Levels, scale: Scale, needed: int | None) -> str:
+    """The sentence for a loss that is seen at the gate's own level, but not at the corrected one."""
+    corrected = change.difference.interval(levels.adjusted_confidence)
+    shown = change.difference.interval(levels.confidence)
+    return (
+        f"would be regressed alone ({confidence_text(levels.alpha)} CI {scale.range_of_change(shown)}); "
+        f"not at the level corrected for the number of gates "
+        f"({confidence_text(levels.adjusted)} CI {scale.range_of_change(corrected)}); "
+        f"{would_decide(needed, change.more, 'show it')} if the difference stays the same"
+    )
 
 
 def check_level(alpha: float) -> None:

@@ -10,23 +10,34 @@ from pytest_llmval.scoring.score import Scores, Unscored
 from pytest_llmval.statistics.intervals import Interval
 from pytest_llmval.statistics.power import smallest_sufficient
 from pytest_llmval.verdicts import comparable
-from pytest_llmval.verdicts.estimate import LeastFavourable, PassRate, clustered_mean_of, mean_of, spread_of
+from pytest_llmval.verdicts.estimand import check_estimand, missing_trials, more_of
+from pytest_llmval.verdicts.estimate import (
+    LeastFavourable,
+    PassRate,
+    clustered_mean_of,
+    mean_of,
+    spread_of,
+    suite_mean_of,
+)
 from pytest_llmval.verdicts.evidence import scores_to_dict
 from pytest_llmval.verdicts.must_pass import broken_reason, unknown_reason
 from pytest_llmval.verdicts.pairing import Column
-from pytest_llmval.verdicts.rule import check_level
+from pytest_llmval.verdicts.rule import check_level, would_decide
 from pytest_llmval.verdicts.verdict import CaseChange, Counts, Outcome, Verdict
-from pytest_llmval.verdicts.wording import Scale, bar_headline, counted, invalid_headline, naming
+from pytest_llmval.verdicts.wording import Scale, bar_headline, invalid_headline, naming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_llmval.verdicts.estimand import Estimand
     from pytest_llmval.verdicts.estimate import Estimate
 
 _SHOWN_CASES = 5
 
 
-def decide_at_least(scores: Scores, minimum: float, *, alpha: float = 0.05) -> Verdict:
+def decide_at_least(
+    scores: Scores, minimum: float, *, alpha: float = 0.05, estimand: Estimand = "population"
+) -> Verdict:
     """The verdict on "the mean of a higher-is-better metric is at least ``minimum``".
 
     Outcomes: `equivalent` when the interval's lower end reaches the bar, `regressed` when its upper end lies below
@@ -37,6 +48,7 @@ def decide_at_least(scores: Scores, minimum: float, *, alpha: float = 0.05) -> V
         scores: Scores of the version under test.
         minimum: The bar, in the metric's unit and within its bounds.
         alpha: One-sided level, in (0, 0.5); the interval has confidence 1 − 2·alpha.
+        estimand: `population`, cases like these, or `suite`, exactly these, where only trials vary.
 
     Returns:
         A verdict of kind `at_least`; `low` and `high` are those of the mean itself.
@@ -47,10 +59,12 @@ def decide_at_least(scores: Scores, minimum: float, *, alpha: float = 0.05) -> V
     if not scores.higher_is_better:
         msg = f"{scores.name}: lower is better, so a minimum is no bar; use assert_at_most(scores, {minimum!r})"
         raise ValueError(msg)
-    return _decide(_Gate(scores, minimum, alpha))
+    return _decide(_Gate(scores, minimum, alpha, estimand))
 
 
-def decide_at_most(scores: Scores, maximum: float, *, alpha: float = 0.05) -> Verdict:
+def decide_at_most(
+    scores: Scores, maximum: float, *, alpha: float = 0.05, estimand: Estimand = "population"
+) -> Verdict:
     """The verdict on "the mean of a lower-is-better metric is at most ``maximum``".
 
     As `decide_at_least` with the directions exchanged; the verdict's kind is `at_most`.
@@ -61,7 +75,7 @@ def decide_at_most(scores: Scores, maximum: float, *, alpha: float = 0.05) -> Ve
     if scores.higher_is_better:
         msg = f"{scores.name}: higher is better, so a maximum is no bar; use assert_at_least(scores, {maximum!r})"
         raise ValueError(msg)
-    return _decide(_Gate(scores, maximum, alpha))
+    return _decide(_Gate(scores, maximum, alpha, estimand))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +85,12 @@ class _Gate:
     scores: Scores
     bar: float
     alpha: float
+    estimand: Estimand
 
     def __post_init__(self) -> None:
-        """Refuse a level or a bar that cannot be meant."""
+        """Refuse a level, an estimand or a bar that cannot be meant."""
         check_level(self.alpha)
+        check_estimand(self.estimand)
         low, high = self.scores.bounds or (float("-inf"), float("inf"))
         if not (low <= self.bar <= high and math.isfinite(self.bar)):
             msg = f"{self.scores.name}: bar {self.bar!r}; expected a number within its bounds [{low}, {high}]"
@@ -83,6 +99,10 @@ class _Gate:
     @property
     def kind(self) -> str:
         return "at_least" if self.scores.higher_is_better else "at_most"
+
+    @property
+    def is_clustered(self) -> bool:
+        return self.estimand == "population" and self.scores.clusters is not None
 
     @property
     def is_binary(self) -> bool:
@@ -105,7 +125,7 @@ class _Case:
 
 def _decide(gate: _Gate) -> Verdict:
     cases, counts = _accounted(gate.scores)
-    found = _obstacles(gate.scores, cases, counts)
+    found = _obstacles(gate, cases, counts)
     blank = _blank(gate, counts)
     if found:
         return replace(blank, headline=invalid_headline(gate.scores), reason="; ".join(found))
@@ -129,16 +149,17 @@ def _accounted(scores: Scores) -> tuple[tuple[_Case, ...], Counts]:
     return tuple(cases), Counts(len(rows), len(cases), failed=len(failed), unscored=unscored)
 
 
-def _obstacles(scores: Scores, cases: Sequence[_Case], counts: Counts) -> list[str]:
-    answered = [case for case in cases if not case.failure]
+def _obstacles(gate: _Gate, cases: Sequence[_Case], counts: Counts) -> list[str]:
+    scores, answered = gate.scores, [case for case in cases if not case.failure]
     if not answered:
         why = next((value.reason for value in scores.values if isinstance(value, Unscored)), "")
         lost = f"{counts.failed} failed, {counts.unscored} unscored of {counts.cases}"
         return [f"no case has a score ({lost}{why and ': ' + why})"]
     homeless = _failed_ids(scores) if scores.worst is None else []
-    clusters = None if scores.clusters is None else [case.cluster for case in answered]
+    clusters = [case.cluster for case in answered] if gate.is_clustered else None
     return [
         *comparable.infinite_values(scores),
+        *missing_trials(gate.estimand, scores.trials),
         *([f"the candidate failed and the metric has no worst value to count: {naming(homeless)}"] if homeless else []),
         *comparable.too_much_lost(counts),
         *comparable.too_few_clusters(clusters),
@@ -154,11 +175,21 @@ def _estimate(gate: _Gate, cases: Sequence[_Case]) -> Estimate:
     """The mean, turned so that larger is better."""
     values = [gate.turned(case.value) for case in cases]
     limits = _limits(gate, values)
-    if gate.scores.clusters is not None:
+    if gate.estimand == "suite":
+        trials = _trials(gate, cases)
+        return suite_mean_of(trials, [(0.0,) * len(each) for each in trials], limits)
+    if gate.is_clustered:
         return clustered_mean_of(values, [case.cluster for case in cases], limits)
     if gate.is_binary and limits == Interval(0.0, 1.0):
         return PassRate(sum(value == limits.high for value in values), len(values))
     return mean_of(values, limits)
+
+
+def _trials(gate: _Gate, cases: Sequence[_Case]) -> list[tuple[float, ...]]:
+    """Values of each trial, turned; a case that failed was as bad in every one."""
+    column, trials = Column(gate.scores), gate.scores.trials
+    values = [(case.value,) * trials if case.failure else column.trials(case.id) for case in cases]
+    return [tuple(map(gate.turned, each)) for each in values]
 
 
 def _limits(gate: _Gate, values: Sequence[float]) -> Interval:
@@ -173,7 +204,9 @@ def _limits(gate: _Gate, values: Sequence[float]) -> Interval:
 def _with_outcome(blank: Verdict, gate: _Gate, estimate: Estimate) -> Verdict:
     bar, interval = gate.turned(gate.bar), estimate.interval(1 - 2 * gate.alpha)
     outcome = _outcome(interval, bar)
-    needed = _needed_cases(gate, estimate, bar, blank.counts.compared) if outcome is Outcome.INCONCLUSIVE else None
+    is_suite = gate.estimand == "suite"
+    present = gate.scores.trials if is_suite else blank.counts.compared
+    needed = _needed(gate, estimate, bar, present) if outcome is Outcome.INCONCLUSIVE else None
     low, high = sorted((gate.turned(interval.low), gate.turned(interval.high)))
     shown, mean = Interval(low, high), gate.turned(estimate.value)
     return replace(
@@ -185,7 +218,7 @@ def _with_outcome(blank: Verdict, gate: _Gate, estimate: Estimate) -> Verdict:
         low=low,
         high=high,
         method=estimate.method,
-        needed_cases=needed,
+        needed_cases=None if is_suite else needed,
         evidence=blank.evidence | {"statistics": {"method": estimate.method}},
     )
 
@@ -196,7 +229,7 @@ def _outcome(interval: Interval, bar: float) -> Outcome:
     return Outcome.REGRESSED if interval.high < bar else Outcome.INCONCLUSIVE
 
 
-def _needed_cases(gate: _Gate, estimate: Estimate, bar: float, present: int) -> int | None:
+def _needed(gate: _Gate, estimate: Estimate, bar: float, present: int) -> int | None:
     def settles(cases: int) -> bool:
         return _outcome(estimate.interval(1 - 2 * gate.alpha, cases), bar) is not Outcome.INCONCLUSIVE
 
@@ -211,10 +244,10 @@ def _reason(gate: _Gate, outcome: Outcome, shown: Interval, needed: int | None) 
     if outcome is Outcome.EQUIVALENT:
         return ""
     end = scale.value(shown.low if above else shown.high)
-    would = f"about {counted(needed, 'case')} would" if needed else "more cases would not"
+    would = would_decide(needed, more_of(gate.estimand))
     side = "at or above" if above else "at or below"
     doubt = f"not shown {side} the bar of {bar}: the interval reaches {end}"
-    return f"{doubt}; {would} decide it if the value stays the same"
+    return f"{doubt}; {would} if the value stays the same"
 
 
 def _with_must_pass(verdict: Verdict, gate: _Gate) -> Verdict:
@@ -280,6 +313,6 @@ def _evidence(gate: _Gate) -> dict[str, Any]:
     bar = "minimum" if gate.scores.higher_is_better else "maximum"
     return {
         "kind": gate.kind,
-        "parameters": {bar: gate.bar, "alpha": gate.alpha},
+        "parameters": {bar: gate.bar, "alpha": gate.alpha, "estimand": gate.estimand},
         "candidate": scores_to_dict(gate.scores),
     }

@@ -58,6 +58,30 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """The change among the cases of one label. It is reported below a gate and decides nothing."""
+
+    name: str
+    cases: int
+    baseline: float | None = None
+    """None, like all figures, when the label has too few clusters for an interval."""
+    candidate: float | None = None
+    delta: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_adjusted: float | None = None
+    """Of being worse, one-sided, adjusted for the number of slices by Benjamini and Hochberg."""
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it is worse, among slices of which at most one in twenty is flagged wrongly."""
+        return self.p_adjusted is not None and self.p_adjusted <= FALSE_DISCOVERY_RATE
+
+
+FALSE_DISCOVERY_RATE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome of one gate.
 
@@ -67,7 +91,8 @@ class Verdict:
     outcome: Outcome
     metric: str
     kind: str
-    """`no_regression`, `at_least`, `at_most`, `calibrated` or `limit`."""
+    """`no_regression`, `improved`, `equivalent`, `same_answers`, `at_least`, `at_most`, `trials`, `calibrated` or
+    `limit`."""
     headline: str
     """One line: metric, old and new value, difference, interval, number of cases."""
     reason: str = ""
@@ -91,6 +116,8 @@ class Verdict:
     """How many cases would decide an inconclusive gate, all else equal."""
     worst: tuple[CaseChange, ...] = ()
     """Cases with the largest loss, worst first."""
+    slices: tuple[Slice, ...] = ()
+    """The change by label, worst first."""
     evidence: dict[str, Any] = field(default_factory=dict)
     """Per-case scores and parameters: enough to recompute the verdict without anything else."""
 

@@ -89,7 +89,9 @@ def test_evidence_of_numpy_values_is_plain_json(graded):
 
 def test_evidence_of_an_unknown_kind_is_refused():
     """The message lists the kinds there are."""
-    with pytest.raises(ValueError, match=r"evidence of kind 'x'; expected one of 'no_regression', 'at_least'"):
+    with pytest.raises(
+        ValueError, match=r"evidence of kind 'x'; expected one of 'no_regression', 'improved', 'equivalent'"
+    ):
         recompute({"kind": "x", "parameters": {}})
 
 
