@@ -55,6 +55,11 @@ class ModelSettings:
         return path if self.model and path.is_dir() else None
 
     @property
+    def is_recorded(self) -> bool:
+        """Whether there is no model, but a baseline whose answers `llmval bless` recorded; `model` is its folder."""
+        return self.server == "recorded"
+
+    @property
     def weights_name(self) -> str:
         """The version whose weights these are."""
         return self.same_weights_as or self.name
@@ -101,6 +106,8 @@ class Settings:
     same_weights: bool = False
     """Whether the user declared with `--llmval-same-weights` that both versions share their weights."""
     vary: tuple[str, ...] = ()
+    prompt: str | None = None
+    """Variant of the prompt that is asked; None for the first of each case set."""
     audit_folder: Path | None = None
     """Where an audit keeps its records meanwhile; None when this is none."""
 
@@ -297,7 +304,35 @@ def _located(model: ModelSettings, folder: Path) -> ModelSettings:
     return dataclasses.replace(model, **changes)  # type: ignore[arg-type]
 
 
-def resolve_version(name: str, config: Config, working_folder: Path, option: str) -> ModelSettings:
+def store_folder(named: str | None, config: Config, working_folder: Path, option: str = "--llmval-store") -> Path:
+    """Where records are kept: the folder that was named, else the one of the settings file, else `.llmval` beside it.
+
+    Raises:
+        SettingsError: If a URL is named.
+    """
+    if named and "://" in named:
+        msg = f"{option} {named!r}: expected a folder; stores at a URL are not available in this version"
+        raise SettingsError(msg)
+    return working_folder / named if named else Path(config.store or config.folder / ".llmval")
+
+
+def axes_from(text: str | None, option: str) -> tuple[str, ...]:
+    """What may differ between two sides, from a list with commas.
+
+    Raises:
+        SettingsError: If a name is unknown; the message suggests the nearest.
+    """
+    axes = tuple(each.strip() for each in (text or "").split(",") if each.strip())
+    for axis in axes:
+        if axis not in VARIABLE:
+            msg = f"{option} {axis!r}: {nearest(axis, VARIABLE)}"
+            raise SettingsError(msg)
+    return axes
+
+
+def resolve_version(
+    name: str, config: Config, working_folder: Path, option: str, others: Iterable[str] = ()
+) -> ModelSettings:
     """The model version that a name, a folder or a URL stands for.
 
     Args:
@@ -305,6 +340,7 @@ def resolve_version(name: str, config: Config, working_folder: Path, option: str
         config: The configuration whose names are known.
         working_folder: Where relative folders start.
         option: Name of the option, for the message.
+        others: Recorded baselines that would do as well, for the message.
 
     Raises:
         SettingsError: If it is none of these; the message lists the known names and suggests the nearest.
@@ -317,18 +353,20 @@ def resolve_version(name: str, config: Config, working_folder: Path, option: str
     folder = working_folder / name
     if folder.is_dir():
         return _checked(ModelSettings(name=_folder_name(folder), model=str(folder.resolve())), option)
-    raise SettingsError(_unknown(name, config, option))
+    raise SettingsError(_unknown(name, config, option, list(others)))
 
 
 def _folder_name(folder: Path) -> str:
     return folder.resolve().name or "model"
 
 
-def _unknown(name: str, config: Config, option: str) -> str:
+def _unknown(name: str, config: Config, option: str, recorded: list[str]) -> str:
     where = f"in {config.path}" if config.path else f"(there is no {CONFIG_NAME})"
+    where += " and among the recorded baselines" if recorded else ""
     if "/" in name or name.startswith("."):
         return f"{option} {name!r}: no such folder, and no such name in [models] {where}"
-    return f"{option}: unknown model version {name!r}; {nearest(name, config.models)} {where}; or give a model folder"
+    known = nearest(name, [*config.models, *recorded])
+    return f"{option}: unknown model version {name!r}; {known} {where}; or give a model folder"
 
 
 def _checked(model: ModelSettings, option: str) -> ModelSettings:

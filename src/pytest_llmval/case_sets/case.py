@@ -6,8 +6,9 @@ import hashlib
 import inspect
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from pytest_llmval.case_sets.decoding import Decoding
@@ -72,6 +73,13 @@ class Decoration:
     mode: Literal["each", "all"]
     case_set: CaseSet
 
+    def with_prompt(self, name: str | None) -> Decoration:
+        """The same with the variant of that name, or with the first one; itself when the set has no variants."""
+        variants = self.case_set.variants
+        if not variants:
+            return self
+        return replace(self, case_set=variants.get(name or "", next(iter(variants.values()))))
+
 
 @dataclass(frozen=True, eq=False)
 class CaseSet(Sequence[Case]):
@@ -85,6 +93,15 @@ class CaseSet(Sequence[Case]):
     decoding: Decoding = field(default_factory=Decoding)
     trials: int | None = None
     """Asks a case, each with its own seed and record; None leaves it to `--llmval-trials`."""
+    source: Path = field(default_factory=Path)
+    """The dataset, or the file whose code gave the rows."""
+    prompt_name: str = ""
+    """Name of the variant of the prompt, empty when there is one prompt only."""
+    variants: Mapping[str, CaseSet] = field(default_factory=dict)
+    """The same cases asked with each variant of the prompt, by name; empty when there is one prompt only.
+
+    The set itself asks the first of them; in a decorated test `--llmval-prompt` chooses.
+    """
 
     @cached_property
     def dataset_hash(self) -> str:
@@ -103,8 +120,8 @@ class CaseSet(Sequence[Case]):
 
     @property
     def prompt_label(self) -> str:
-        """Short hash of the prompt: `3f2a9c1d04be`."""
-        return self.prompt_hash[:12]
+        """Short hash of the prompt, after the name of its variant: `3f2a9c1d04be`, `short 3f2a9c1d04be`."""
+        return f"{self.prompt_name} {self.prompt_hash[:12]}".lstrip()
 
     @overload
     def __getitem__(self, index: int) -> Case: ...

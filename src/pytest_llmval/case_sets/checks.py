@@ -30,7 +30,9 @@ def warn_about(case_set: CaseSet, *, has_reference: bool) -> None:
     """One warning a finding; under xdist only the first worker gives them."""
     if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
         return
-    for finding in findings(case_set, has_reference=has_reference):
+    asked = case_set.variants.values() or (case_set,)
+    found = (finding for each in asked for finding in findings(each, has_reference=has_reference))
+    for finding in dict.fromkeys(found):
         # The frames: this function, cases(), the suite.
         warnings.warn(f"{case_set.name}: {finding}", LlmvalDataWarning, stacklevel=3)
 

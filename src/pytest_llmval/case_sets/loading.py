@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pytest_llmval.case_sets.message import Message, messages_from
 from pytest_llmval.case_sets.options import options_of
 from pytest_llmval.case_sets.rows import Row, read_rows
 from pytest_llmval.case_sets.templates import chat_messages, field_of, fill, fill_text, names_in, plain_prompt
+from pytest_llmval.case_sets.variants import Wording, wordings_of
 from pytest_llmval.errors import DatasetError
 
 Source = str | Path | Iterable[Mapping[str, Any]]
@@ -23,27 +24,28 @@ Where = Callable[[Mapping[str, Any]], object] | Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """How the rows of a dataset become cases; the arguments of `cases()` that speak of fields."""
+    """How the rows of a dataset become cases; the arguments of `cases()` that speak of fields, in one variant."""
 
     prompt: str | None = None
     messages: str | Callable[[Mapping[str, Any]], object] | None = None
     chat: str | None = None
     system: str | None = None
-    few_shot: Source = ()
     reference: str | None = None
     choices: str | None = None
     answer: str | None = None
     id: str | None = None
     cluster: str | None = None
+    question: str = "prompt"
+    """What messages call the template of the question: `chat`, or `prompt['long']` of a variant."""
 
 
 def cases(
     source: Source,
     *,
-    prompt: str | None = None,
+    prompt: Wording = None,
     messages: str | Callable[[Mapping[str, Any]], object] | None = None,
-    chat: str | None = None,
-    system: str | None = None,
+    chat: Wording = None,
+    system: Wording = None,
     few_shot: Source = (),
     reference: str | None = None,
     choices: str | None = None,
@@ -58,7 +60,9 @@ def cases(
     r"""A frozen case set from a dataset.
 
     Templates are format strings over the fields of a row; one that is exactly `"{field}"` gives the raw value.
-    Exactly one of `prompt`, `chat` and `messages` says what is asked.
+    Exactly one of `prompt`, `chat` and `messages` says what is asked. `prompt`, `chat` and `system` may each be several
+    texts by name, `{"short": …, "long": …}`: variants, of which a run asks the one that `--llmval-prompt` names, or
+    the first.
 
     Args:
         source: JSON Lines, CSV or Parquet file, relative to the file that calls this; or an iterable of mappings.
@@ -86,21 +90,40 @@ def cases(
     >>> shop[0].prompt, shop[0].reference
     ('Open?', 'Yes.')
     """
-    templates = Templates(prompt, messages, chat, system, few_shot, reference, choices, answer, id, cluster)
-    _check_arguments(templates, trials)
-    folder = Path(sys._getframe(1).f_code.co_filename).parent  # noqa: SLF001 - paths are relative to the caller
-    rows = _selected(read_rows(_located(source, folder)), where)
-    examples = _examples(templates, folder)
-    known = {field for row in rows for field in row.fields}
-    case_set = CaseSet(
-        name=name or _name_of(source),
-        cases=_unique([_case(row, templates, examples, known) for row in rows]),
-        prompt_hash=_prompt_hash(templates, examples),
-        decoding=_decoding(decoding),
-        trials=trials,
-    )
+    shared = Templates(None, messages, None, None, reference, choices, answer, id, cluster)
+    wordings = wordings_of(prompt=prompt, chat=chat, system=system)
+    variants = {variant: replace(shared, **wording) for variant, wording in wordings.items()}
+    for templates in variants.values():
+        _check_arguments(templates, trials)
+    caller = Path(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - paths are relative to the caller
+    located = _located(source, caller.parent)
+    rows = _selected(read_rows(located), where)
+    shots = read_rows(_located(few_shot, caller.parent)) if few_shot else []
+    facts = {
+        "name": name or _name_of(source),
+        "decoding": _decoding(decoding),
+        "trials": trials,
+        "source": located if isinstance(located, Path) else caller,
+    }
+    asked = {variant: _case_set(rows, templates, shots, facts, variant) for variant, templates in variants.items()}
+    first = next(iter(asked.values()))
+    case_set = replace(first, variants=asked) if first.prompt_name else first
     warn_about(case_set, has_reference=reference is not None)
     return case_set
+
+
+def _case_set(
+    rows: list[Row], templates: Templates, shots: list[Row], facts: Mapping[str, Any], variant: str
+) -> CaseSet:
+    """The rows asked in one variant."""
+    examples = _examples(shots, templates)
+    known = {field for row in rows for field in row.fields}
+    return CaseSet(
+        cases=_unique([_case(row, templates, examples, known) for row in rows]),
+        prompt_hash=_prompt_hash(templates, examples),
+        prompt_name=variant,
+        **facts,
+    )
 
 
 def _check_arguments(templates: Templates, trials: int | None) -> None:
@@ -163,20 +186,17 @@ def _applied(function: Callable[[Mapping[str, Any]], object], row: Row, argument
         raise DatasetError(msg) from error
 
 
-def _examples(templates: Templates, folder: Path) -> tuple[tuple[str, str], ...]:
+def _examples(shots: list[Row], templates: Templates) -> tuple[tuple[str, str], ...]:
     """Questions and answers of the few-shot rows."""
-    if not templates.few_shot:
-        return ()
-    if templates.messages is not None:
+    if shots and templates.messages is not None:
         msg = "cases(): few_shot goes with prompt= or chat=; put the examples into the messages themselves"
         raise TypeError(msg)
-    rows = read_rows(_located(templates.few_shot, folder))
-    return tuple((_question(row, templates), _expected(row, templates)) for row in rows)
+    return tuple((_question(row, templates), _expected(row, templates)) for row in shots)
 
 
 def _question(row: Row, templates: Templates) -> str:
-    argument = "prompt" if templates.prompt is not None else "chat"
-    return fill_text(getattr(templates, argument), row, argument)
+    template = templates.prompt if templates.prompt is not None else templates.chat
+    return fill_text(str(template), row, templates.question)
 
 
 def _expected(row: Row, templates: Templates) -> str:

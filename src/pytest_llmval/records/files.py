@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def json_line(value: object) -> str:
+def json_line(value: object, *, sort_keys: bool = False) -> str:
     """A value as one line of JSON, readable where it can be; a lone surrogate, which UTF-8 lacks, is escaped."""
-    line = json.dumps(value, ensure_ascii=False)
-    return line if line.isascii() or _is_unicode(line) else json.dumps(value)
+    line = json.dumps(value, ensure_ascii=False, sort_keys=sort_keys)
+    return line if line.isascii() or _is_unicode(line) else json.dumps(value, sort_keys=sort_keys)
 
 
 def _is_unicode(text: str) -> bool:

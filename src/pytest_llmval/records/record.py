@@ -64,7 +64,7 @@ def from_json(data: dict[str, Any]) -> Record:
     if data["schema"] != SCHEMA:
         msg = f"schema {data['schema']!r}; this version reads {SCHEMA}"
         raise ValueError(msg)
-    return Record(**(data | {"request": _request(data["request"]), "response": _response(data["response"])}))
+    return Record(**(data | {"request": _request(data["request"]), "response": response_from_json(data["response"])}))
 
 
 def _request(data: dict[str, Any]) -> Request:
@@ -78,7 +78,12 @@ def _request(data: dict[str, Any]) -> Request:
     )
 
 
-def _response(data: dict[str, Any]) -> Response:
+def response_from_json(data: dict[str, Any]) -> Response:
+    """The response as it stands in a record.
+
+    Raises:
+        KeyError, TypeError: If a field is missing or unknown.
+    """
     logprobs, choice = data["logprobs"], data["choice"]
     changes = {
         "token_ids": tuple(data["token_ids"]),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock
 
@@ -20,10 +20,13 @@ from pytest_llmval.records.files import append_line, json_line, make_folder, rep
 from pytest_llmval.records.record import Record, from_json, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from filelock import BaseFileLock
+
+
+Line = TypeVar("Line")
 
 
 class LlmvalStoreWarning(UserWarning):
@@ -119,6 +122,17 @@ class LocalStore:
             msg = f"{path}: no manifest of a run can be read: {error}"
             raise StoreError(msg) from error
 
+    def runs(self) -> list[str]:
+        """Ids of the runs that have a manifest, oldest first."""
+        found = [path.parent.name for path in self.root.glob("runs/*/manifest.json")]
+        return sorted(found, key=lambda run_id: (self.read_manifest(run_id).get("started_at", ""), run_id))
+
+    def verdicts(self, run_id: str) -> Iterator[dict[str, Any]]:
+        """The verdicts of a run, each with its test and its evidence, in the order they were reached."""
+        path = self.run_folder(run_id) / "verdicts.jsonl"
+        if path.exists():
+            yield from _read_lines(path, _verdict)
+
     def responses(self, run_id: str) -> Iterator[Record]:
         """All records of a run."""
         for path in sorted((self.run_folder(run_id) / "responses").glob("*.jsonl")):
@@ -127,11 +141,19 @@ class LocalStore:
 
 def read_records(path: Path) -> Iterator[Record]:
     """The records of a segment; a line that is torn or foreign is reported and left out."""
+    return _read_lines(path, from_json)
+
+
+def _verdict(data: dict[str, Any]) -> dict[str, Any]:
+    return data | {name: data[name] for name in ("test", "metric", "evidence")}
+
+
+def _read_lines(path: Path, parse: Callable[[Any], Line]) -> Iterator[Line]:
     # Not splitlines(): a text may hold other line separators than the one that ends a record.
     # Bytes, since a line may be torn inside a character.
     for number, line in enumerate(path.read_bytes().removesuffix(b"\n").split(b"\n"), start=1):
         try:
-            yield from_json(json.loads(line.decode()))
+            yield parse(json.loads(line.decode()))
         except (ValueError, KeyError, TypeError) as error:
             text = f"{path.name}:{number}: not a whole record ({type(error).__name__}); it is left out"
             warnings.warn(text, LlmvalStoreWarning, stacklevel=2)

@@ -26,8 +26,9 @@ ANY = "*"
 class ScriptedServer:
     """Gives the answer written down for a prompt.
 
-    An answer is a text, or a mapping with `text`, or with `error` for a request that fails, or with `logprobs` for the
-    options of a choice. The prompt `*` stands for all others; without it an unknown prompt fails.
+    An answer is a text, or a mapping with `text`, or with `texts` of which the seed of the request selects one (so that
+    trials differ), or with `error` for a request that fails, or with `logprobs` for the options of a choice. The prompt
+    `*` stands for all others; without it an unknown prompt fails.
     """
 
     name = "scripted"
@@ -62,7 +63,7 @@ class ScriptedServer:
             return Response.failed(str(given["error"]))
         if request.choices:
             return _choice(request, given)
-        text = str(given.get("text", ""))
+        text = _text(request, given)
         usage = Usage(len(prompt.split()), len(text.split()))
         return Response(text=text, usage=usage, timing=Timing(batch=batch))
 
@@ -89,6 +90,11 @@ class ScriptedServer:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _text(request: Request, given: Mapping[str, Any]) -> str:
+    texts = given.get("texts") or (given.get("text", ""),)
+    return str(texts[request.seed % len(texts)])
 
 
 def _choice(request: Request, given: Mapping[str, Any]) -> Response:
