@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmval.reports.accounting import accounting_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,10 +21,14 @@ def suite_properties(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "llmval.model_version", summary.candidate
     if summary.baseline:
         yield "llmval.baseline_version", summary.baseline
+    if summary.baseline_origin:
+        yield "llmval.baseline_origin", summary.baseline_origin
     for dataset in sorted(summary.datasets):
         yield "llmval.dataset", dataset
     if summary.gates:
         yield "llmval.verdict", summary.headline
+    for name, count in accounting_of(summary).figures():
+        yield f"llmval.count.{name}", str(count)
     for gate in summary.gates:
         yield from _gate_properties(gate)
 

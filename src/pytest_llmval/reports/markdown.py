@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+from pytest_llmval.reports.accounting import accounting_of, line_of_lost_cases, line_of_tests
 from pytest_llmval.reports.failure import FIELD_LIMIT, texts_of
 from pytest_llmval.reports.figures import COLUMNS, remark, row
 from pytest_llmval.reports.safe_text import clip, neutralise
@@ -24,11 +25,11 @@ LENGTH_LIMIT = 60_000
 
 
 def summary_markdown(summary: Summary) -> str:
-    """Verdict line, gate table, the three worst cases, what was asked; at most LENGTH_LIMIT characters."""
+    """Verdict line, gate table, what else failed, the three worst cases, counts; at most LENGTH_LIMIT characters."""
     heads = ["<!-- llmval:summary v1 -->", f"## {_inline(summary.headline, FIELD_LIMIT)}", "\n".join(_table(summary))]
-    details = [*_reasons(summary), *_worst(summary)]
+    details = [*_other_failures(summary), *_reasons(summary), *_worst(summary)]
     tail = [
-        "\n".join(f"- {_inline(line)}" for line in asked_lines(summary)),
+        "\n".join(f"- {_inline(line)}" for line in _count_lines(summary)),
         f"Run `{summary.run_id}`; datasets: {_datasets(summary)}.",
     ]
     while sum(map(len, heads + details + tail)) > LENGTH_LIMIT - 2 * len(details) and details:
@@ -41,7 +42,24 @@ def _datasets(summary: Summary) -> str:
     return ", ".join(shown) or "none"
 
 
+def _count_lines(summary: Summary) -> Iterator[str]:
+    counts = accounting_of(summary)
+    yield from filter(None, (line_of_tests(counts.tests), line_of_lost_cases(counts.cases)))
+    yield from asked_lines(summary)
+
+
+def _other_failures(summary: Summary) -> Iterator[str]:
+    """Tests that failed for another reason than a gate, for example a golden."""
+    tests = sorted(summary.other_failed_tests)
+    if tests:
+        lines = [f"- {_inline(test)}" for test in tests[:ROWS_SHOWN]]
+        rest = [f"- … and {len(tests) - ROWS_SHOWN} more"] if len(tests) > ROWS_SHOWN else []
+        yield "\n".join(["Failed:\n", *lines, *rest])
+
+
 def _table(summary: Summary) -> Iterator[str]:
+    if not summary.gates:
+        return
     yield _row(COLUMNS)
     yield "|---|" + "--:|" * (len(COLUMNS) - 1)
     gates = summary.sorted_gates

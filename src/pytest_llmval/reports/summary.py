@@ -115,10 +115,17 @@ class Summary:
         return f"{len(self.gates)} gates: {', '.join(counts)}" if counts else "no gates"
 
     def _other_failures(self) -> str:
+        others = self.tests["failed"] + self.tests["error"] - len(self.failed_tests - self.other_failed_tests)
+        tests = f"{'other ' if self.gates else ''}{'test' if others == 1 else 'tests'}"
+        return f"; {others} {tests} failed" if others > 0 else ""
+
+    @property
+    def other_failed_tests(self) -> set[str]:
+        """Node ids of tests that failed, and not because of a gate."""
         failing = [Outcome.REGRESSED, Outcome.INVALID] + ([Outcome.INCONCLUSIVE] if self.strict else [])
-        gated = {gate.test for gate in self.gates if gate.verdict.outcome in failing}
-        others = self.tests["failed"] + self.tests["error"] - len(gated & self.failed_tests)
-        return f"; {others} other {'test' if others == 1 else 'tests'} failed" if others > 0 else ""
+        return self.failed_tests - {gate.test for gate in self.gates if gate.verdict.outcome in failing}
 
     failed_tests: set[str] = field(default_factory=set)
     """Node ids of tests that failed or had an error."""
+    baseline_origin: str = ""
+    """Where the answers of a recorded baseline come from; empty for a model that was asked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmval.reports.accounting import accounting_of, line_of_lost_cases
 from pytest_llmval.reports.figures import COLUMNS, remark, row
 from pytest_llmval.reports.safe_text import neutralise
 from pytest_llmval.verdicts.verdict import Outcome
@@ -17,7 +18,7 @@ ROWS_SHOWN = 20
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
-    """The lines of the summary: verdict, table, what was asked."""
+    """The lines of the summary: verdict, table, cases lost, what was asked; pytest itself counts the tests."""
     yield summary.headline
     gates = summary.sorted_gates
     yield from table([COLUMNS, *(row(gate) for gate in gates[:ROWS_SHOWN])])
@@ -27,13 +28,19 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         if gate.verdict.outcome in (Outcome.INCONCLUSIVE, Outcome.WORSE_WITHIN_MARGIN) and remark(gate.verdict):
             word, reason = gate.verdict.outcome.value.replace("_", " "), neutralise(remark(gate.verdict))
             yield f"{word}: {gate.name}: {' '.join(reason.split())}"
+    lost = line_of_lost_cases(accounting_of(summary).cases)
+    if lost:
+        yield lost
     yield from asked_lines(summary)
 
 
 def asked_lines(summary: Summary) -> Iterator[str]:
     """What was measured, replayed and failed, a line for each version."""
     for version, asked in sorted(summary.asked.items()):
-        yield f"{version}: {_asked(asked)}"
+        if summary.baseline_origin and version == summary.baseline:
+            yield f"baseline {version} ({summary.baseline_origin}): {asked.replayed} answers replayed, none measured"
+        else:
+            yield f"{version}: {_asked(asked)}"
 
 
 def _asked(asked: Asked) -> str:

@@ -18,6 +18,7 @@ import pytest
         (["invalid", "inconclusive"], {}, "INVALID: v1 -> v2, 2 gates: 1 invalid, 1 inconclusive"),
         (["invalid", "regressed"], {}, "REGRESSED: v1 -> v2, 2 gates: 1 regressed, 1 invalid"),
         ([], {}, "NOT SHOWN: v1 -> v2, no gates"),
+        ([], {"failed": 1}, "FAILED: v1 -> v2, no gates; 1 test failed"),
     ],
 )
 def test_the_worst_decides(summary, outcomes, tests, headline):

@@ -1,12 +1,13 @@
 """`summary.md` fits into a pull request, and nothing in it is markup but ours."""
 
 import re
+from collections import Counter
 
 import pytest
 
 from pytest_llmval.reports.markdown import LENGTH_LIMIT, summary_markdown
 from pytest_llmval.reports.summary import Asked
-from pytest_llmval.verdicts.verdict import CaseChange
+from pytest_llmval.verdicts.verdict import CaseChange, Counts
 
 EVIL = "a\n\n# heading\n![x](http://evil/x.png) @team #1 <img src=x> </pre></details> ``` | \x1b[31m ##[error] \u202e"
 
@@ -23,6 +24,8 @@ def test_a_small_summary(summary, gate):
         gate("regressed", reason="shown worse", worst=(change,)),
         asked={"v2": Asked(measured=3, whole_sets={"faq"})},
         datasets=["faq@12345678"],
+        tests=Counter(passed=2, failed=1),
+        failed_tests={"suites/test_faq.py::test_a"},
     )
 
     assert summary_markdown(told) == (
@@ -35,6 +38,7 @@ def test_a_small_summary(summary, gate):
         "<details><summary>rouge_l: c1</summary>\n\n"
         "<pre>prompt:\nOpen?\nexpected:\nYes.\nbaseline:\nYes.\ncandidate:\nNo &lt;b&gt;.</pre>\n\n"
         "</details>\n\n"
+        "- tests: 2 passed, 1 failed, 0 errors, 0 skipped\n"
         "- v2: 3 answers measured\n\n"
         "Run `r1`; datasets: `faq@12345678`.\n"
     )
@@ -95,6 +99,46 @@ def test_the_worst_cases_are_taken_in_turn(summary, gate):
     assert re.findall("<summary>(.*)</summary>", text) == ["first: c0", "second: c0", "first: c1"]
 
 
+def test_what_failed_without_a_gate(summary):
+    """A golden is no gate: the summary names the test, and shows no empty table."""
+    told = summary(tests=Counter(failed=1, error=1), failed_tests={"t.py::test_golden", "t.py::test_answer[a|b]"})
+
+    assert summary_markdown(told) == (
+        "<!-- llmval:summary v1 -->\n\n"
+        "## FAILED: v1 -> v2, no gates; 2 tests failed\n\n"
+        "Failed:\n\n- t.py::test_answer[a&#124;b]\n- t.py::test_golden\n\n"
+        "- tests: 0 passed, 1 failed, 1 error, 0 skipped\n\n"
+        "Run `r1`; datasets: none.\n"
+    )
+
+
+def test_a_failed_gate_is_not_told_twice(summary):
+    """Its test is in the table already; other tests are named."""
+    told = summary(
+        "regressed", tests=Counter(failed=2), failed_tests={"test_faq.py::test_0", "test_faq.py::test_golden"}
+    )
+
+    assert "Failed:\n\n- test_faq.py::test_golden\n\n" in summary_markdown(told)
+
+
+def test_many_failed_tests_are_cut(summary):
+    """Fifteen, and how many more."""
+    told = summary(tests=Counter(failed=20), failed_tests={f"t.py::test_{n:02}" for n in range(20)})
+
+    text = summary_markdown(told)
+
+    assert text.count("- t.py::test_") == 15
+    assert "- … and 5 more\n" in text
+
+
+def test_lost_cases_are_counted(summary, gate):
+    """Over all gates; without any the line is left out."""
+    lost = gate(counts=Counts(100, 97, failed=1, unscored=2, missing=3))
+
+    assert "- cases lost by gates: 2 failed, 4 unscored, 6 missing\n" in summary_markdown(summary(lost, lost))
+    assert "cases lost" not in summary_markdown(summary(gate()))
+
+
 def test_a_long_table_is_cut(summary):
     """Fifteen gates, and how many more."""
     text = summary_markdown(summary(*["equivalent"] * 20))
@@ -112,7 +156,14 @@ def test_the_length_has_a_limit(summary, gate, character):
         for n in range(40)
     ]
 
-    markdown = summary_markdown(summary(*gates, datasets=[text + str(n) for n in range(40)]))
+    markdown = summary_markdown(
+        summary(
+            *gates,
+            datasets=[text + str(n) for n in range(40)],
+            tests=Counter(failed=40),
+            failed_tests={f"{text}{n}" for n in range(40)},
+        )
+    )
 
     assert len(markdown) <= LENGTH_LIMIT
     assert markdown.count("<details>") == markdown.count("</details>")

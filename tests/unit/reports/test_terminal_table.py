@@ -5,6 +5,7 @@ import pytest
 from pytest_llmval.reports.figures import COLUMNS, row
 from pytest_llmval.reports.summary import Asked
 from pytest_llmval.reports.terminal import asked_lines, summary_lines, table
+from pytest_llmval.verdicts.verdict import Counts
 
 
 def test_the_cells_of_a_share(gate):
@@ -76,6 +77,14 @@ def test_the_lines_of_a_summary(summary, gate):
         "worse within: test_faq.py::test_a rouge_l: within 5 pp",
         "v2: 3 answers measured",
     ]
+
+
+def test_lost_cases_are_told_once(summary, gate):
+    """A line when gates lost any, none else; pytest itself counts the tests."""
+    lost = gate(counts=Counts(100, 99, unscored=1))
+
+    assert "cases lost by gates: 0 failed, 1 unscored, 0 missing" in list(summary_lines(summary(lost)))
+    assert not any("lost" in line or "tests:" in line for line in summary_lines(summary(gate())))
 
 
 def test_a_reason_cannot_steer_the_terminal(summary, gate):
