@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from filelock import Timeout
 
 from pytest_llmval.case_sets.case import content_hash
-from pytest_llmval.errors import ServerError
+from pytest_llmval.errors import CapabilityMissing, ServerError
 from pytest_llmval.records.record import Record, record_key
 from pytest_llmval.records.response_set import ResponseSet, conditions_of
 from pytest_llmval.run import now
 from pytest_llmval.servers.exchange import Request, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from pytest_llmval.case_sets.case import Case, CaseSet
+    from pytest_llmval.records.recalling import Recalled
+    from pytest_llmval.records.response_set import Conditions
     from pytest_llmval.run import Run
     from pytest_llmval.settings import ModelSettings, Settings
 
@@ -45,12 +49,19 @@ def plan_blocks(run: Run, case_set: CaseSet, model: ModelSettings) -> list[Block
 
     Neither the selection of tests nor the number of workers has a part in it, hence the same batches always.
     """
-    name = (id(case_set), model.name)
+    return _planned(run, case_set, model, range(trials_of(case_set, run.settings)))
+
+
+def _planned(run: Run, case_set: CaseSet, model: ModelSettings, trials: Iterable[int]) -> list[Block]:
+    return [block for trial in trials for block in _plan_of_trial(run, case_set, model, trial)]
+
+
+def _plan_of_trial(run: Run, case_set: CaseSet, model: ModelSettings, trial: int) -> list[Block]:
+    name = (id(case_set), model.name, trial)
     if name not in run.plans:
         size = run.settings.config.block
         members = [case_set[start : start + size] for start in range(0, len(case_set), size)]
-        trials = range(trials_of(case_set, run.settings))
-        run.plans[name] = [_block(run, case_set, model, each, trial) for trial in trials for each in members]
+        run.plans[name] = [_block(run, case_set, model, each, trial) for each in members]
     return run.plans[name]
 
 
@@ -84,21 +95,33 @@ def request_seed(seed: int, case_id: str, trial: int) -> int:
 def ask_all(run: Run, case_set: CaseSet, model: ModelSettings) -> ResponseSet:
     """The answers of a version to a whole case set."""
     run.note({"event": "whole_set", "version": model.name, "case_set": case_set.label})
+    if model.is_recorded:
+        return _recall_all(run, case_set, model)
     blocks = plan_blocks(run, case_set, model)
+    _note_case_set(run, case_set, blocks)
     by_case: dict[str, list[Response]] = {case.id: [] for case in case_set}
     for block, records in zip(blocks, _answered(run, blocks), strict=True):
         for case, record in zip(block.cases, records, strict=True):
             by_case[case.id].append(record.response)
     responses = tuple(_attach(case, by_case[case.id]) for case in case_set)
-    conditions = conditions_of(case_set, f"blocks of {run.settings.config.block}")
-    return ResponseSet(case_set, responses, model.name, conditions, run.fingerprint(model).facts)
+    return ResponseSet(case_set, responses, model.name, _conditions(run, case_set), run.fingerprint(model).facts)
 
 
-def ask_one(run: Run, case_set: CaseSet, case: Case, model: ModelSettings) -> Response:
-    """The answer of a version to one case. Its whole block is computed with it, so that the numbers are the same."""
+def _conditions(run: Run, case_set: CaseSet) -> Conditions:
+    return conditions_of(case_set, f"blocks of {run.settings.config.block}")
+
+
+def ask_one(run: Run, case_set: CaseSet, case: Case, model: ModelSettings, trial: int | None = None) -> Response:
+    """The answer of a version to one case. Its whole block is computed with it, so that the numbers are the same.
+
+    With `trial` it is the answer of that trial alone, also beyond those that the case set plans.
+    """
+    if model.is_recorded:
+        return _recall_one(run, case_set, case, model, trial)
     number, place = divmod(case_set.positions[case.id], run.settings.config.block)
-    planned = plan_blocks(run, case_set, model)
-    blocks = planned[number :: len(planned) // trials_of(case_set, run.settings)]
+    wanted = range(trials_of(case_set, run.settings)) if trial is None else (trial,)
+    _note_case_set(run, case_set, _planned(run, case_set, model, wanted))
+    blocks = [_plan_of_trial(run, case_set, model, each)[number] for each in wanted]
     trials = [records[place].response for records in _answered(run, blocks)]
     run.note({"event": "needed", "version": model.name, "case_set": case_set.label, "case": case.id})
     return _attach(case, trials)
@@ -109,11 +132,54 @@ def _attach(case: Case, trials: list[Response]) -> Response:
     return attached[0].with_case(case, attached)
 
 
+def _recall_all(run: Run, case_set: CaseSet, model: ModelSettings) -> ResponseSet:
+    """The answers of a recorded baseline, as they were given; nothing is asked, and cases may be missing."""
+    recalled = _recall(run, case_set, model)
+    responses = recalled.responses(trials_of(case_set, run.settings))
+    answers = {each.case.id: range(len(each.trials)) for each in responses if each.case and each.error is None}
+    run.note_once(f"recalled:{id(case_set)}", _recalled_event(case_set, model, answers))
+    return ResponseSet(case_set, responses, model.name, recalled.conditions, run.fingerprint(model).facts)
+
+
+def _recall_one(run: Run, case_set: CaseSet, case: Case, model: ModelSettings, trial: int | None) -> Response:
+    recalled = _recall(run, case_set, model)
+    asked = trials_of(case_set, run.settings) if trial is None else trial + 1
+    response = recalled.response(case, asked)
+    if trial is not None:
+        response = _only(response, trial)
+    obstacles = recalled.obstacles(_conditions(run, case_set), run.settings.vary)
+    if response is None or obstacles:
+        reason = "; ".join(obstacles) if response else "none was recorded to this question"
+        msg = f"the recorded baseline {model.name!r} has no answer to case {case.id!r} as it is asked now: {reason}"
+        raise CapabilityMissing(msg)
+    trials = range(len(response.trials)) if trial is None else (trial,)
+    run.note(_recalled_event(case_set, model, {case.id: trials}))
+    return response
+
+
+def _only(response: Response | None, trial: int) -> Response | None:
+    """One trial of a case, None when it has fewer."""
+    chosen = response.trials[trial : trial + 1] if response else ()
+    return replace(chosen[0], trials=chosen) if chosen else None
+
+
+def _recall(run: Run, case_set: CaseSet, model: ModelSettings) -> Recalled:
+    _note_dataset(run, case_set)
+    return run.recollection(model).recall(case_set, _conditions(run, case_set))
+
+
+def _recalled_event(case_set: CaseSet, model: ModelSettings, answers: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Cases with the trials taken of each: who counts the answers is told of one more than once."""
+    asked = f"{case_set.label} {case_set.prompt_label} {case_set.decoding}"
+    taken = {case_id: list(trials) for case_id, trials in answers.items()}
+    return {"event": "recalled", "version": model.name, "case_set": asked, "answers": taken}
+
+
 def _answered(run: Run, blocks: list[Block]) -> list[list[Record]]:
     """The records of each block. A block that another process computes is left for later, then waited for."""
     waiting = [block for block in blocks if block.key not in run.blocks]
     if waiting:
-        _note_use(run, waiting[0])
+        _note_dataset(run, waiting[0].case_set)
     while waiting:
         busy = [block for block in waiting if not _settle(run, block)]
         if len(busy) == len(waiting):
@@ -123,8 +189,22 @@ def _answered(run: Run, blocks: list[Block]) -> list[list[Record]]:
     return [run.blocks[block.key] for block in blocks]
 
 
-def _note_use(run: Run, block: Block) -> None:
-    case_set = block.case_set
+def _note_case_set(run: Run, case_set: CaseSet, blocks: list[Block]) -> None:
+    """Say which blocks hold the answers to a case set, in its order; what is recorded by block is found by it."""
+    version = blocks[0].model.name
+    run.note_once(
+        f"case_set:{version}:{id(case_set)}:{blocks[0].trial}:{len(blocks)}",
+        {
+            "event": "case_set",
+            "version": version,
+            "conditions": asdict(_conditions(run, case_set)),
+            "cases": len(case_set),
+            "blocks": [block.key for block in blocks],
+        },
+    )
+
+
+def _note_dataset(run: Run, case_set: CaseSet) -> None:
     run.store.open()
     run.note_once(
         f"dataset:{case_set.label}:{case_set.prompt_hash}:{case_set.decoding}",

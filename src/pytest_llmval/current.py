@@ -33,6 +33,16 @@ class TestInProgress:
     verdicts: list[Verdict] = field(default_factory=list)
     get_run: Callable[[], Run | None] = lambda: None
     """Gives the run, once a fixture of the test has made it."""
+    trial: int | None = None
+    """Number of the trial that runs now, from 0, in a test that is repeated; None in any other."""
+    unanswered: list[str] = field(default_factory=list)
+    """Why requests got no answer, for those of this trial that did not."""
+    varies: bool | None = None
+    """Whether any request of this trial may be answered otherwise in another; None before the first request."""
+
+    def note_request(self, *, varies: bool) -> None:
+        """Take note of a request that is sampled anew in each trial, or is always the same."""
+        self.varies = bool(self.varies) or varies
 
 
 _CURRENT_TEST: ContextVar[TestInProgress | None] = ContextVar("llmval_current_test", default=None)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmval.records.baseline import origin_text
 from pytest_llmval.records.environment import describe_environment
 from pytest_llmval.records.files import replace_file
 from pytest_llmval.records.store import LocalStore
 from pytest_llmval.reports.markdown import summary_markdown
+from pytest_llmval.reports.results import Ending, results_json
 from pytest_llmval.reports.summary import Asked, Gate, Summary
 from pytest_llmval.run import now
 from pytest_llmval.verdicts.evidence import verdict_from_dict
 
 if TYPE_CHECKING:
     from collections import Counter
-    from pathlib import Path
 
     from pytest_llmval.settings import Settings
 
+SUMMARY = "summary.md"
+RESULTS = "results.json"
+
 
 class Ledger:
-    """Takes the events of test reports; writes manifest, verdicts and summary."""
+    """Takes the events of test reports; writes manifest, verdicts, summary and results."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -30,12 +36,15 @@ class Ledger:
             candidate=settings.candidate.name if settings.candidate else "",
             baseline=settings.baseline.name if settings.baseline else None,
             strict=settings.strict,
+            baseline_origin=origin_text(settings.baseline),
         )
         self.written: list[Path] = []
         """Files for a reader to open, once the run is closed."""
         self._pending: dict[str, list[dict[str, Any]]] = {}
         """Verdicts of tests that have not ended: a rerun replaces them."""
         self._manifest: dict[str, Any] = {}
+        self._recalled: set[tuple[str, str, int]] = set()
+        """Case set, case and trial of each answer that was taken from a recorded baseline."""
 
     def take(self, test: str, events: list[dict[str, Any]]) -> None:
         """Add the events of one report."""
@@ -50,6 +59,9 @@ class Ledger:
         facts = {name: value for name, value in event.items() if name != "event"}
         if kind == "asked":
             self._count(event)
+            return
+        if kind == "recalled":
+            self._count_recalled(event)
             return
         if kind == "needed":
             self._asked(event["version"]).needed.add(f"{event['case_set']}/{event['case']}")
@@ -71,6 +83,12 @@ class Ledger:
         else:
             asked.measured += event["requests"]
         asked.failed += event["failed"]
+
+    def _count_recalled(self, event: dict[str, Any]) -> None:
+        """Answers of a recorded baseline, each counted once however many tests and workers read it."""
+        answers = {(event["case_set"], case, trial) for case, trials in event["answers"].items() for trial in trials}
+        self._asked(event["version"]).replayed += len(answers - self._recalled)
+        self._recalled |= answers
 
     def _add_dataset(self, facts: dict[str, Any]) -> None:
         label = f"{facts['name']}@{facts['sha256'][:8]}"
@@ -98,6 +116,7 @@ class Ledger:
             "block": self.settings.config.block,
             "models": [],
             "datasets": [],
+            "case_sets": [],
             "environment": describe_environment(),
         }
 
@@ -113,26 +132,47 @@ class Ledger:
                 entry = {"test": test, "recorded_at": now(), **event["verdict"]}
                 self.store.append(self.settings.run_id, "verdicts.jsonl", entry)
 
-    def close(self, outcomes: Counter[str], failed_tests: set[str], *, is_complete: bool = True) -> None:
-        """Complete the manifest and write the summary.
+    def close(
+        self, outcomes: Counter[str], failed_tests: set[str], *, status: int = 0, is_complete: bool = True
+    ) -> None:
+        """Complete the manifest and write summary and results.
 
-        Without a model nothing was recorded, and nothing is written; but a summary of an earlier run, which a reader
-        would take for this one's, is always replaced.
+        Without a model nothing was recorded, and nothing is written; but a summary or results of an earlier run, which
+        a reader would take for this one's, are always replaced.
+
+        Args:
+            outcomes: Tests by pytest's outcome.
+            failed_tests: Node ids of tests that failed or had an error.
+            status: Exit status of pytest.
+            is_complete: False when the run was stopped early.
         """
         self.summary.is_complete = is_complete
         for test in list(self._pending):
             self.end_test(test)
         self.summary.tests = outcomes
         self.summary.failed_tests = failed_tests
+        ended_at = now()
         if self._manifest:
-            ended = {"ended_at": now(), "tests": dict(outcomes)}
+            ended = {"ended_at": ended_at, "tests": dict(outcomes)}
             self.store.write_manifest(self.settings.run_id, self._manifest | ended)
-        self._write_summary(self.settings.out / "summary.md")
+            self._write_reports(self.store.run_folder(self.settings.run_id), status, ended_at)
+        is_told = bool(self._manifest) and bool(self.summary.gates or failed_tests)
+        self._write_reports(self.settings.out, status, ended_at, only_existing=not is_told)
+        if (self.settings.out / SUMMARY).exists():
+            self.written.append(self.settings.out / SUMMARY)
 
-    def _write_summary(self, path: Path) -> None:
-        text = summary_markdown(self.summary)
-        if self._manifest:
-            replace_file(self.store.run_folder(self.settings.run_id) / "summary.md", text)
-        if (self._manifest and self.summary.gates) or path.exists():
-            replace_file(path, text)
-            self.written.append(path)
+    def _write_reports(self, folder: Path, status: int, ended_at: str, *, only_existing: bool = False) -> None:
+        ending = Ending(status, self._manifest.get("started_at"), ended_at, self._verdicts_seen_from(folder))
+        for name, text in ((RESULTS, results_json(self.summary, ending)), (SUMMARY, summary_markdown(self.summary))):
+            if not only_existing or (folder / name).exists():
+                replace_file(folder / name, text)
+
+    def _verdicts_seen_from(self, folder: Path) -> str | None:
+        """Path of the verdicts relative to a folder, so that both can be moved together; None when there are none."""
+        path = self.store.run_folder(self.settings.run_id) / "verdicts.jsonl"
+        if not path.exists():
+            return None
+        try:
+            return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+        except ValueError:  # on another drive of Windows
+            return path.resolve().as_posix()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
@@ -77,7 +78,8 @@ class LLM:
         Args:
             prompt: Plain text; no chat template is applied.
             n: Samples a prompt; their texts are in `response.samples`.
-            seed: Seed of the first sample, the others count up; by default the run's. Without effect when greedy.
+            seed: Seed of the first sample, the others count up; by default the run's, or one of its own in each
+                trial of a repeated test. Without effect when greedy.
             **decoding: `max_tokens`, `temperature`, `top_p`, `top_k`, `stop`, `logprobs`.
 
         Raises:
@@ -113,16 +115,20 @@ class LLM:
         if n < 1:
             msg = f"n={n!r}: expected at least 1"
             raise ValueError(msg)
-        first = self._run.settings.seed if seed is None else seed
+        first = trial_seed(self._run.settings.seed, _trial()) if seed is None else seed
         shared = decoding_from(**decoding)
         asked = [replace(each, decoding=shared, seed=first + sample) for each in requests for sample in range(n)]
-        answered = self._measured(asked)
+        answered = self._measured(asked, varies=seed is None and shared.temperature > 0)
         return [_joined(answered[start : start + n]) for start in range(0, len(answered), n)]
 
-    def _measured(self, requests: list[Request]) -> list[Response]:
+    def _measured(self, requests: list[Request], *, varies: bool) -> list[Response]:
         responses = self._server.answer(requests)
         for request, response in zip(requests, responses, strict=True):
             self._keep(request, response)
+        test = current_test()
+        if test is not None:
+            test.note_request(varies=varies)
+            test.unanswered += [response.error for response in responses if response.error is not None]
         return responses
 
     def _keep(self, request: Request, response: Response) -> None:
@@ -136,7 +142,7 @@ class LLM:
             fingerprint=self.fingerprint,
             case_set="",
             case_id="",
-            trial=0,
+            trial=_trial(),
             request=request,
             response=response,
             recorded_at=now(),
@@ -161,7 +167,7 @@ class LLM:
             msg = f"choices={choices!r}: expected a list of at least one text"
             raise ValueError(msg)
         prompt = context if isinstance(context, str) else messages_from(context)
-        response = self._measured([Request(prompt, tuple(choices))])[0]
+        response = self._measured([Request(prompt, tuple(choices))], varies=False)[0]
         if response.choice is None:
             msg = f"no choice: {response.error}"
             raise ValueError(msg)
@@ -202,6 +208,23 @@ class LLM:
         if not getattr(server.capabilities, capability):
             msg = f"the {server.name} server of {self.version!r} lacks the capability {capability!r}"
             raise CapabilityMissing(msg)
+
+
+def _trial() -> int:
+    """Number of the trial that runs now; 0 in a test that is not repeated."""
+    test = current_test()
+    return (test.trial or 0) if test else 0
+
+
+def trial_seed(seed: int, trial: int) -> int:
+    """The default seed of direct calls in one trial of a test: the run's own in the first.
+
+    >>> trial_seed(7, 0), trial_seed(7, 1) != trial_seed(8, 1)
+    (7, True)
+    """
+    if trial == 0:
+        return seed
+    return int.from_bytes(hashlib.sha256(f"{seed}/trial {trial}".encode()).digest()[:4], "big")
 
 
 def _joined(samples: list[Response]) -> Response:

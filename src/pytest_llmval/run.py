@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmval.errors import ServerError
+from pytest_llmval.errors import CapabilityMissing, ServerError
 from pytest_llmval.records.fingerprint import fingerprint
+from pytest_llmval.records.recalling import Recollection
 from pytest_llmval.records.store import LocalStore
 
 if TYPE_CHECKING:
@@ -35,12 +37,13 @@ class Run:
         self.worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         self.blocks: dict[str, list[Record]] = {}
         """Blocks this process has read or computed, by their key."""
-        self.plans: dict[tuple[int, str], list[Block]] = {}
-        """Blocks of each case set and version; a case set lives as long as the suite that made it."""
+        self.plans: dict[tuple[int, str, int], list[Block]] = {}
+        """Blocks of each case set, version and trial; a case set lives as long as the suite that made it."""
         self.progress = progress
         """Told the label of a case set, and how many of how many requests are answered."""
         self._servers: dict[str, Server] = {}
         self._fingerprints: dict[str, Fingerprint] = {}
+        self._recollections: dict[str, Recollection] = {}
         self._events: list[dict[str, Any]] = []
         self._noted: set[str] = set()
 
@@ -58,11 +61,22 @@ class Run:
     def fingerprint(self, model: ModelSettings) -> Fingerprint:
         """The fingerprint of a version; nothing is loaded for it."""
         if model.name not in self._fingerprints:
-            made = fingerprint(model, None if self.settings.plan else self.store.hashes)
+            made = self._fingerprint(model)
             self._fingerprints[model.name] = made
             # Here and not where the server starts: a run that only replays starts none.
             self.note(model_event(model, made))
         return self._fingerprints[model.name]
+
+    def _fingerprint(self, model: ModelSettings) -> Fingerprint:
+        if model.is_recorded:
+            return self.recollection(model).baseline.origin.fingerprint
+        return fingerprint(model, None if self.settings.plan else self.store.hashes)
+
+    def recollection(self, model: ModelSettings) -> Recollection:
+        """The answers of a recorded baseline, read as they are asked for."""
+        if model.name not in self._recollections:
+            self._recollections[model.name] = Recollection(Path(model.model))
+        return self._recollections[model.name]
 
     def note(self, event: dict[str, Any]) -> None:
         """Add an event; it travels with the next test report to the process that writes the shared files."""
@@ -102,7 +116,11 @@ def open_server(model: ModelSettings, batch_size: int) -> Server:
 
     Raises:
         ServerError: If its library is not installed.
+        CapabilityMissing: If the version is a recorded baseline.
     """
+    if model.is_recorded:
+        msg = f"the baseline {model.name!r} is recorded: its answers are there, the model is not"
+        raise CapabilityMissing(msg)
     if model.server == "scripted":
         from pytest_llmval.servers.scripted import ScriptedServer
 

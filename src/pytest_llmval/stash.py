@@ -36,8 +36,20 @@ CASE = "_llmval_case"
 """Private fixture that carries an item's case."""
 
 
-def decoration_of(holder: object) -> Decoration | None:
-    """How the test of an item (or of a metafunc) was decorated with a case set, None when it was not."""
+def decoration_of(holder: pytest.Item | pytest.Metafunc) -> Decoration | None:
+    """How the test of an item is decorated with a case set, in the prompt that is asked; None when it is not.
+
+    Raises:
+        pytest.UsageError: If the case set has several prompts and the settings are wrong.
+    """
+    written = written_decoration_of(holder)
+    if written is None or not written.case_set.variants:
+        return written
+    return written.with_prompt(settings_of(holder.config).prompt)
+
+
+def written_decoration_of(holder: object) -> Decoration | None:
+    """The decoration as the suite has it, with all variants of the prompt."""
     return getattr(getattr(holder, "function", None), DECORATION, None)
 
 
@@ -106,4 +118,12 @@ def baseline_of(config: pytest.Config) -> ModelSettings:
     baseline = settings_of(config).baseline
     if baseline is None:
         skip("no baseline: name one with --baseline-version NAME")
+    return baseline
+
+
+def live_baseline_of(config: pytest.Config) -> ModelSettings:
+    """The version it is compared with, to be asked; skips when none is named, or only its answers were recorded."""
+    baseline = baseline_of(config)
+    if baseline.is_recorded:
+        skip(f"the baseline {baseline.name!r} is recorded: its answers are there, the model is not")
     return baseline

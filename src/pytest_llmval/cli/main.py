@@ -74,3 +74,85 @@ def audit_tests(model: str, tests: tuple[str, ...]) -> None:
     from pytest_llmval.cli.check import audit
 
     sys.exit(audit(model, tests))
+
+
+@main.command("lock", context_settings={"ignore_unknown_options": True})
+@click.argument("tests", nargs=-1, type=click.UNPROCESSED)
+def lock_data(tests: tuple[str, ...]) -> None:
+    """Pin the data that the case sets of TESTS ask, in llmval.lock; by default those of the whole suite.
+
+    From then on a run stops, before any model is asked, when a dataset is not as it was locked; this command accepts
+    the change. Nothing is run for it. Options of pytest are given on.
+    """
+    from pytest_llmval.cli.lock import lock
+
+    sys.exit(lock(tests))
+
+
+@main.command("bless")
+@click.argument("run")
+@click.option("--as", "name", required=True, metavar="NAME", help="Name of the baseline; a name is given once.")
+@click.option("--into", metavar="FOLDER", help="Where it gets its folder [default: baselines beside llmval.toml].")
+@click.option("--in-store", is_flag=True, help="Put it into the record store, not into the repository.")
+@click.option("--version", metavar="VERSION", help="Whose answers are taken [default: those of the run's candidate].")
+@click.option("--store", metavar="DIR", help="Record store [default: the one of llmval.toml, or LLMVAL_STORE].")
+def bless_run(run: str, *, name: str, into: str | None, in_store: bool, version: str | None, store: str | None) -> None:
+    """Keep the answers of RUN as a baseline that later versions are compared with, without the model.
+
+    RUN is the id of a run, the beginning of one, or `latest`. Compare with `pytest --baseline-version NAME`. A recorded
+    baseline never changes: bless the next one under another name.
+    """
+    from pytest_llmval.cli.bless import bless, blessed_lines
+
+    if into is not None and in_store:
+        msg = "--into and --in-store name two places: give one of them"
+        raise click.UsageError(msg)
+    for line in blessed_lines(bless(run, name, into=into, in_store=in_store, version=version, store=store)):
+        click.echo(line)
+
+
+@main.command("compare")
+@click.argument("run_a")
+@click.argument("run_b")
+@click.option("--vary", default="", metavar="AXES", help="What may differ besides the model, with commas: prompt, …")
+@click.option(
+    "--margin",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Largest loss that is tolerated, where a gate has no margin of its own.",
+)
+@click.option("--store", metavar="DIR", help="Record store [default: the one of llmval.toml, or LLMVAL_STORE].")
+def compare_runs(run_a: str, run_b: str, *, vary: str, margin: float, store: str | None) -> None:
+    """Compare what the candidates of two runs scored, gate by gate: RUN_A is the baseline of RUN_B.
+
+    Each is the id of a run, the beginning of one, or `latest`. The exit status is 1 when a gate regressed or is
+    invalid, 5 when there was nothing to compare.
+    """
+    from pytest_llmval.cli.compare import compare, comparison_lines
+
+    comparison = compare(run_a, run_b, vary=vary, margin=margin, store=store)
+    for line in comparison_lines(comparison):
+        click.echo(line)
+    sys.exit(comparison.status)
+
+
+@main.command("aa", context_settings={"ignore_unknown_options": True})
+@click.argument("tests", nargs=-1, type=click.UNPROCESSED)
+@click.option("--model-version", required=True, metavar="NAME", help="Version that is compared with itself.")
+@click.option("--trials", default=8, show_default=True, help="Asks a case, where the case set does not say.")
+@click.option("--splits", default=400, show_default=True, help="Deals of the trials to two sides.")
+@click.option("--seed", default=0, show_default=True, help="Of the dealing.")
+def check_gates(tests: tuple[str, ...], model_version: str, *, trials: int, splits: int, seed: int) -> None:
+    """Measure the gates of TESTS on a version that is compared with itself; options of pytest are given on.
+
+    For each gate: how often it raises an alarm when nothing changed, the noise floor, the smallest loss it notices in
+    80 % of simulated runs, and whether it can fire at all. The trials of each case are dealt to two sides; the 95 %
+    interval covers the dealing, not the sampling of the trials. A gate is measured at half the trials a side:
+    --trials 2 measures a suite that asks each case once.
+
+    The exit status is 0 when each gate is sound, 1 when one is not, 5 when none compares.
+    """
+    from pytest_llmval.cli.aa import aa
+
+    sys.exit(aa(tests, model_version, tell=click.echo, trials=trials, splits=splits, seed=seed))

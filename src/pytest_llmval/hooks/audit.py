@@ -10,6 +10,7 @@ from _pytest.runner import runtestprotocol
 
 from pytest_llmval.hooks.collection import uses
 from pytest_llmval.hooks.options import switch
+from pytest_llmval.hooks.workers import stay_in_this_process
 from pytest_llmval.stash import RUN, candidate_of, decoration_of, settings_of
 
 if TYPE_CHECKING:
@@ -52,10 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "update_snapshots", False):
         msg = "--llmval-audit with --snapshot-update would store what a broken model gives; use one of them"
         raise pytest.UsageError(msg)
-    if hasattr(config.option, "dist"):
-        config.option.numprocesses = None
-        config.option.dist = "no"
-        config.option.tx = []
+    stay_in_this_process(config)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -28,7 +28,10 @@ MODEL_FIXTURES = BASELINE_FIXTURES | {"response", "responses", "llm", "torch_mod
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One item a case for a test decorated with `case_set.each`."""
-    decoration = decoration_of(metafunc)
+    try:
+        decoration = decoration_of(metafunc)
+    except pytest.UsageError as error:
+        pytest.fail(str(error), pytrace=False)
     if decoration is None:
         return
     _refuse_shadows(metafunc, decoration)

@@ -13,7 +13,10 @@ from pytest_llmval.stash import MERGE_SETTINGS, RUN, SETTINGS, settings_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-MARKERS = ("llmval_same_weights: skip unless candidate and baseline claim the same weights (same_weights_as)",)
+MARKERS = (
+    "llmval_same_weights: skip unless candidate and baseline claim the same weights (same_weights_as)",
+    "llmval_trials(n, min_pass_rate=1.0): run the test up to n times; one verdict on the share of trials that pass",
+)
 
 
 @pytest.hookimpl(tryfirst=True)

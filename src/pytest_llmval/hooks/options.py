@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 from pytest_llmval.stash import run_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_llmval.settings import Config, ModelSettings, Settings
 
@@ -20,7 +21,7 @@ FALSE = ("0", "false", "no", "off", "")
 
 TEXT_OPTIONS = {
     "model-version": ("NAME", "model version under test: a name from llmval.toml or a model folder (paths with =)"),
-    "baseline-version": ("NAME", "model version it is compared with"),
+    "baseline-version": ("NAME", "model version it is compared with, or a baseline recorded with `llmval bless`"),
     "llmval-config": ("FILE", "settings file [default: the nearest llmval.toml above the tests]"),
     "llmval-store": ("DIR", "where responses, scores and verdicts are kept [default: .llmval beside llmval.toml]"),
     "llmval-out": ("DIR", "where reports are written [default: llmval-out in the working directory]"),
@@ -29,6 +30,10 @@ TEXT_OPTIONS = {
     "llmval-vary": (
         "AXES",
         "what may differ between the versions besides the model, comma-separated: dataset, prompt, …",
+    ),
+    "llmval-prompt": (
+        "NAME",
+        "variant of the prompt that case sets ask which have it [default: the first of each case set]",
     ),
 }
 SWITCHES = {
@@ -128,16 +133,17 @@ def merge_settings(config: pytest.Config) -> Settings:
     Raises:
         SettingsError: If any of them is wrong.
     """
-    from pytest_llmval.settings import Settings
+    from pytest_llmval.settings import Settings, axes_from, store_folder
 
     file = _config(config)
     working_folder = config.invocation_params.dir
-    candidate, baseline = _versions(config, file)
+    store = store_folder(text_option(config, "llmval-store"), file, working_folder)
+    candidate, baseline = _versions(config, file, store)
     settings = Settings(
         config=file,
         candidate=candidate,
         baseline=baseline,
-        store=_store(config, file),
+        store=store,
         out=working_folder / (text_option(config, "llmval-out") or "llmval-out"),
         run_id=run_id_of(config),
         seed=whole_option(config, "llmval-seed", file.seed, least=0),
@@ -146,7 +152,8 @@ def merge_settings(config: pytest.Config) -> Settings:
         offline=switch(config, "llmval-offline"),
         strict=switch(config, "llmval-strict"),
         same_weights=switch(config, "llmval-same-weights"),
-        vary=_vary(config),
+        vary=axes_from(text_option(config, "llmval-vary"), "--llmval-vary"),
+        prompt=text_option(config, "llmval-prompt"),
     )
     return settings.for_audit() if switch(config, "llmval-audit") else settings
 
@@ -159,45 +166,39 @@ def _config(config: pytest.Config) -> Config:
     return read_config(path) if path else Config(working_folder=config.invocation_params.dir)
 
 
-def _store(config: pytest.Config, file: Config) -> Path:
-    named = text_option(config, "llmval-store")
-    if named and "://" in named:
-        from pytest_llmval.errors import SettingsError
+def _versions(config: pytest.Config, file: Config, store: Path) -> tuple[ModelSettings | None, ModelSettings | None]:
+    from pytest_llmval.records.baseline_names import recorded_baselines, resolve_baseline, resolve_candidate
 
-        msg = f"--llmval-store {named!r}: expected a folder; stores at a URL are not available in this version"
-        raise SettingsError(msg)
-    return config.invocation_params.dir / named if named else Path(file.store or file.folder / ".llmval")
-
-
-def _versions(config: pytest.Config, file: Config) -> tuple[ModelSettings | None, ModelSettings | None]:
-    candidate = _version(config, file, "model-version", file.default_model)
-    baseline = _version(config, file, "baseline-version", file.default_baseline)
+    recorded = recorded_baselines(file, store)
+    candidate = _version(
+        config, "model-version", file, file.default_model, partial(resolve_candidate, recorded=recorded)
+    )
+    baseline = _version(
+        config, "baseline-version", file, file.default_baseline, partial(resolve_baseline, recorded=recorded)
+    )
     if baseline and not candidate:
         from pytest_llmval.errors import SettingsError
 
         msg = f"--baseline-version {baseline.name!r} needs a version to compare with it: add --model-version NAME"
         raise SettingsError(msg)
+    _check_recorded(baseline)
     return candidate, baseline
 
 
-def _version(config: pytest.Config, file: Config, option: str, default: str | None) -> ModelSettings | None:
-    """The version an option names, else the one of `[defaults]`."""
-    from pytest_llmval.settings import resolve_version
+def _check_recorded(baseline: ModelSettings | None) -> None:
+    """A recorded baseline that cannot be read stops before the first test."""
+    if baseline and baseline.is_recorded:
+        from pytest_llmval.records.baseline import read_baseline
 
+        read_baseline(Path(baseline.model))
+
+
+def _version(
+    config: pytest.Config, option: str, file: Config, default: str | None, resolve: Callable[..., ModelSettings]
+) -> ModelSettings | None:
+    """The version an option names, else the one of `[defaults]`."""
     named = text_option(config, option)
     if named:
-        return resolve_version(named, file, config.invocation_params.dir, f"--{option}")
+        return resolve(named, file, config.invocation_params.dir, f"--{option}")
     place = f"[defaults] {option.removesuffix('-version')} ="
-    return resolve_version(default, file, file.folder, place) if default else None
-
-
-def _vary(config: pytest.Config) -> tuple[str, ...]:
-    from pytest_llmval.errors import SettingsError, nearest
-    from pytest_llmval.settings import VARIABLE
-
-    axes = tuple(each.strip() for each in (text_option(config, "llmval-vary") or "").split(",") if each.strip())
-    for axis in axes:
-        if axis not in VARIABLE:
-            msg = f"--llmval-vary {axis!r}: {nearest(axis, VARIABLE)}"
-            raise SettingsError(msg)
-    return axes
+    return resolve(default, file, file.folder, place) if default else None

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_llmval.hooks.collection import BASELINE_FIXTURES, uses
 from pytest_llmval.hooks.options import switch
+from pytest_llmval.hooks.workers import stay_in_this_process
 from pytest_llmval.stash import decoration_of, run_of, settings_of
 
 if TYPE_CHECKING:
@@ -22,10 +23,8 @@ CANDIDATE_FIXTURES = {"response", "responses"}
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """A plan is made in this process: workers would have nothing to do."""
-    if _is_plan(config) and hasattr(config.option, "dist"):
-        config.option.numprocesses = None
-        config.option.dist = "no"
-        config.option.tx = []
+    if _is_plan(config):
+        stay_in_this_process(config)
 
 
 def _is_plan(config: pytest.Config) -> bool:
@@ -77,6 +76,6 @@ def _asked(session: pytest.Session) -> list[tuple[CaseSet, ModelSettings]]:
         if decoration is None:
             continue
         for names, model in ((CANDIDATE_FIXTURES, settings.candidate), (BASELINE_FIXTURES, settings.baseline)):
-            if model is not None and uses(item, names):
+            if model is not None and not model.is_recorded and uses(item, names):
                 wanted[id(decoration.case_set), model.name] = (decoration.case_set, model)
     return list(wanted.values())

@@ -25,8 +25,12 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """One line, when a version is named."""
     if not is_version_named(config):
         return None
+    from pytest_llmval.records.baseline import origin_text
+
     settings = settings_of(config)
+    origin = origin_text(settings.baseline)
     against = f", compared with {settings.baseline.name}" if settings.baseline else ""
+    against += f" ({origin})" if origin else ""
     return f"llmval: {settings.candidate.name if settings.candidate else '?'}{against}; run {settings.run_id}"
 
 
@@ -37,11 +41,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if is_worker(config):
         return
     ledger = ledger_of(config) if _ran_tests(config) else config.stash.get(LEDGER, None)
+    status = _exit_status(session, ledger)
     if ledger is not None:
         tally = config.stash[TALLY]
-        ledger.close(tally.outcomes, tally.failed_tests, is_complete=session.exitstatus not in STOPPED)
+        is_complete = session.exitstatus not in STOPPED
+        ledger.close(tally.outcomes, tally.failed_tests, status=status, is_complete=is_complete)
         _add_suite_properties(config, ledger)
-    session.exitstatus = _exit_status(session, ledger)
+    session.exitstatus = status
 
 
 def _add_suite_properties(config: pytest.Config, ledger: Ledger) -> None:
@@ -69,32 +75,27 @@ def _exit_status(session: pytest.Session, ledger: Ledger | None) -> int:
 
 def _ran_tests(config: pytest.Config) -> bool:
     """Whether a version was named and this was no dry run, and no audit, which has a report of its own."""
-    if not is_version_named(config) or config.option.collectonly:
+    if not is_version_named(config) or config.option.collectonly or config.option.llmval_lock:
         return False
     settings = settings_of(config)
     return not (settings.plan or settings.audit_folder)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The table, when a gate ran."""
+    """The table when a gate ran, else one line a version; then where the summary is."""
     ledger = config.stash.get(LEDGER, None)
-    if ledger is None or not ledger.summary.gates:
-        _tell_asked(terminalreporter, ledger)
+    if ledger is None:
         return
-    from pytest_llmval.reports.terminal import summary_lines
+    from pytest_llmval.reports.terminal import asked_lines, summary_lines
 
-    terminalreporter.section(f"llmval: {ledger.summary.against}")
-    _write(terminalreporter, summary_lines(ledger.summary))
-    for path in ledger.written:
-        terminalreporter.write_line(f"summary: {_relative(path, config)}")
-
-
-def _tell_asked(terminalreporter: pytest.TerminalReporter, ledger: Ledger | None) -> None:
-    """Without a gate, one line a version."""
-    if ledger is not None:
-        from pytest_llmval.reports.terminal import asked_lines
-
+    if ledger.summary.gates:
+        terminalreporter.section(f"llmval: {ledger.summary.against}")
+        _write(terminalreporter, summary_lines(ledger.summary))
+    else:
         _write(terminalreporter, (f"llmval: {line}" for line in asked_lines(ledger.summary)))
+    prefix = "" if ledger.summary.gates else "llmval: "
+    for path in ledger.written:
+        terminalreporter.write_line(f"{prefix}summary: {_relative(path, config)}")
 
 
 def _write(terminalreporter: pytest.TerminalReporter, lines: Iterable[str]) -> None:

@@ -23,6 +23,14 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["llmval_run_id"] = run_id_of(node.config)
 
 
+def stay_in_this_process(config: pytest.Config) -> None:
+    """Start no workers, whatever was asked for; for a `pytest_configure` that comes before that of pytest-xdist."""
+    if hasattr(config.option, "dist"):
+        config.option.numprocesses = None
+        config.option.dist = "no"
+        config.option.tx = []
+
+
 class Listener:
     """Hands the reports of all tests to the tally, and what they carry to the ledger."""
 

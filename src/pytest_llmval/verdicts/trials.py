@@ -104,7 +104,7 @@ def decide_trials(
         raise ValueError(msg)
     plan = TrialPlan(planned, min_pass_rate, alpha)
     taken = _Taken(tuple(trials[: _settled_after(trials, plan)]), plan)
-    verdict = _invalid(taken) if taken.obstacle else _decided(taken)
+    verdict = _without_estimate(taken) if taken.obstacle else _decided(taken)
     notes = [verdict.reason, taken.loss, _ALIKE if alike and taken.scored else ""]
     return replace(verdict, reason="; ".join(filter(None, notes)), evidence=_evidence(taken, alike=alike))
 
@@ -180,7 +180,7 @@ class _Taken:
         return f"trial {number}: {trial.reason}"
 
 
-def _invalid(taken: _Taken) -> Verdict:
+def _without_estimate(taken: _Taken) -> Verdict:
     results = [trial.result for trial in taken.trials]
     lost, undecided = results.count(Result.LOST), results.count(Result.UNDECIDED)
     return Verdict(
@@ -201,7 +201,7 @@ def _decided(taken: _Taken) -> Verdict:
     interval = taken.rule.interval(taken.passes, taken.scored)
     needed = _needed(taken) if finding is Finding.OPEN else None
     return replace(
-        _invalid(taken),
+        _without_estimate(taken),
         outcome=_OUTCOMES[finding],
         headline=_headline(taken, interval),
         reason=_reason(taken, finding, interval, needed),
@@ -215,12 +215,9 @@ def _decided(taken: _Taken) -> Verdict:
 
 def _needed(taken: _Taken) -> int | None:
     """How many trials would decide if the pass rate stays the same; for a bar of 1 as many as were planned."""
-    plan = taken.plan
-    return (
-        plan.planned
-        if taken.asks_for_all
-        else deciding_trials(taken.passes, taken.scored, plan.min_pass_rate, plan.alpha)
-    )
+    if taken.asks_for_all:
+        return taken.plan.planned
+    return deciding_trials(taken.passes, taken.scored, taken.plan.min_pass_rate, taken.plan.alpha)
 
 
 def _headline(taken: _Taken, interval: Interval) -> str:
