@@ -30,6 +30,7 @@ def test_wild_phrasings(responses, baseline_responses):
 
 @new_topic.all
 def test_new_topic(responses, baseline_responses):
+    # v1 knows nothing of it and cannot lose much: this shows what a version learnt (`llmval aa` says: never fires).
     # Paraphrases of one fact depend on each other: what counts are 20 facts, which cannot show less than 12 points.
     assert_no_regression(rouge_l(responses), rouge_l(baseline_responses), margin=0.15)
 

@@ -94,7 +94,7 @@ def request_seed(seed: int, case_id: str, trial: int) -> int:
 
 def ask_all(run: Run, case_set: CaseSet, model: ModelSettings) -> ResponseSet:
     """The answers of a version to a whole case set."""
-    run.note({"event": "whole_set", "version": model.name, "case_set": case_set.label})
+    run.note({"event": "whole_set", "version": model.name, "case_set": _asked_as(case_set)})
     if model.is_recorded:
         return _recall_all(run, case_set, model)
     blocks = plan_blocks(run, case_set, model)
@@ -123,8 +123,13 @@ def ask_one(run: Run, case_set: CaseSet, case: Case, model: ModelSettings, trial
     _note_case_set(run, case_set, _planned(run, case_set, model, wanted))
     blocks = [_plan_of_trial(run, case_set, model, each)[number] for each in wanted]
     trials = [records[place].response for records in _answered(run, blocks)]
-    run.note({"event": "needed", "version": model.name, "case_set": case_set.label, "case": case.id})
+    run.note({"event": "needed", "version": model.name, "case_set": _asked_as(case_set), "case": case.id})
     return _attach(case, trials)
+
+
+def _asked_as(case_set: CaseSet) -> str:
+    """Data and prompt: two case sets may ask the same cases in other words."""
+    return f"{case_set.label} {case_set.prompt_label}"
 
 
 def _attach(case: Case, trials: list[Response]) -> Response:

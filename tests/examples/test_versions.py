@@ -26,6 +26,8 @@ EXPECTED = {
     "test_orders.py::test_totals": {"v3": {"regressed"}, "v4": {"regressed"}},
     "test_extraction.py::test_fields": {"v4": {"regressed"}},
     "test_refusals.py::test_refusals_and_look_alikes": {"v3": {"regressed"}, "v4": {"regressed"}},
+    "test_sampling.py::test_sampled_answers": {"v3": {"regressed"}, "v4": {"regressed"}},
+    "test_sampling.py::test_names_the_return_window": {"v3": {"regressed"}, "v4": {"regressed"}},
 }
 """Outcome of each gate by version, always against v1; where none is given the gate must pass."""
 
@@ -91,7 +93,7 @@ def test_a_version_fails_exactly_the_gates_it_must(store, version):
     assert verdicts.keys() == table.keys(), done.stdout[-3000:]
     for test, verdict in verdicts.items():
         assert verdict["outcome"] in table[test].get(version, SHOWN), (test, verdict["headline"])
-        assert verdict["counts"]["compared"] >= 200 or test in BELOW_THE_TEXT
+        assert verdict["counts"]["compared"] >= 200 or test in BELOW_THE_TEXT or verdict["kind"] == "trials"
     gates = {test for test, verdict in verdicts.items() if verdict["outcome"] in ("regressed", "invalid")}
     expected = gates | FAILING_CHECKS.get(version, set())
     assert failing_tests(store, version) - {SINGLE_FACTS} == expected
@@ -132,7 +134,7 @@ def comparable(run):
             for name in ("recorded_at", "run_id", "replayed_from"):
                 record.pop(name)
             record["response"].pop("timing")
-            found[record["version"], record["case_set"], record["case_id"]] = record
+            found[record["version"], record["case_set"], record["case_id"], record["trial"]] = record
     return found
 
 
@@ -144,7 +146,7 @@ def test_serial_and_distributed_runs_are_identical(tmp_path):
         runs.append(run_examples(tmp_path / name, "v2", *args)[1])
 
     serial, distributed = map(comparable, runs)
-    assert len(serial) > 3000
+    assert len(serial) > 5000
     assert serial == distributed
     verdicts = [verdicts_of(run) for run in runs]
     for entry in [*verdicts[0].values(), *verdicts[1].values()]:

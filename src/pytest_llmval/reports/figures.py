@@ -81,10 +81,15 @@ def value(number: float | None) -> str:
 
 def interval(verdict: Verdict) -> str:
     """The interval of the difference, or of the value itself for a threshold."""
-    if verdict.low is None or verdict.high is None:
+    return ends(verdict, verdict.low, verdict.high)
+
+
+def ends(verdict: Verdict, low: float | None, high: float | None) -> str:
+    """An interval in the gate's unit, `-` when there is none."""
+    if low is None or high is None:
         return "-"
-    low, high = (change(verdict, end, signed=True).removesuffix(" pp") for end in (verdict.low, verdict.high))
-    return f"[{low}, {high}]"
+    shown = (change(verdict, end, signed=True).removesuffix(" pp") for end in (low, high))
+    return f"[{', '.join(shown)}]"
 
 
 def change(verdict: Verdict, number: float | None, *, signed: bool) -> str:

@@ -9,6 +9,8 @@ from pytest_llmval.reports.accounting import accounting_of, line_of_lost_cases, 
 from pytest_llmval.reports.failure import FIELD_LIMIT, texts_of
 from pytest_llmval.reports.figures import COLUMNS, remark, row
 from pytest_llmval.reports.safe_text import clip, neutralise
+from pytest_llmval.reports.slices import COLUMNS as SLICE_COLUMNS
+from pytest_llmval.reports.slices import slice_rows
 from pytest_llmval.reports.terminal import asked_lines
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ LENGTH_LIMIT = 60_000
 def summary_markdown(summary: Summary) -> str:
     """Verdict line, gate table, what else failed, the three worst cases, counts; at most LENGTH_LIMIT characters."""
     heads = ["<!-- llmval:summary v1 -->", f"## {_inline(summary.headline, FIELD_LIMIT)}", "\n".join(_table(summary))]
-    details = [*_other_failures(summary), *_reasons(summary), *_worst(summary)]
+    details = [*_other_failures(summary), *_reasons(summary), *_slices(summary), *_worst(summary)]
     tail = [
         "\n".join(f"- {_inline(line)}" for line in _count_lines(summary)),
         f"Run `{summary.run_id}`; datasets: {_datasets(summary)}.",
@@ -84,6 +86,21 @@ def _reasons(summary: Summary) -> Iterator[str]:
     if told:
         reasons = ((_inline(gate.name), _inline(said, FIELD_LIMIT)) for gate, said in told[:ROWS_SHOWN])
         yield "\n".join(f"- {name}: {reason}" for name, reason in reasons)
+
+
+def _slices(summary: Summary) -> Iterator[str]:
+    """A table a gate, folded away: the slices decide nothing."""
+    for gate in summary.sorted_gates:
+        rows = slice_rows(gate)
+        if rows:
+            title = f"{_inline(gate.name)}: {len(rows)} slices"
+            yield f"<details><summary>{title}</summary>\n\n{_slice_table(rows)}\n\n</details>"
+
+
+def _slice_table(rows: list[tuple[str, ...]]) -> str:
+    head = [_row(SLICE_COLUMNS), "|---|" + "--:|" * (len(SLICE_COLUMNS) - 1)]
+    rest = [f"\n… and {len(rows) - ROWS_SHOWN} more."] if len(rows) > ROWS_SHOWN else []
+    return "\n".join([*head, *map(_row, rows[:ROWS_SHOWN]), *rest])
 
 
 def _worst(summary: Summary) -> Iterator[str]:

@@ -88,7 +88,8 @@ class Summary:
     @property
     def headline(self) -> str:
         """The answer in one line: it begins with REGRESSED, INVALID, FAILED, STOPPED EARLY, NOT SHOWN or SHOWN."""
-        return f"{self.answer}: {self.against}, {self._gate_counts()}{self._other_failures()}"
+        facts = ", ".join(filter(None, (self.against, self._gate_counts())))
+        return f"{self.answer}: {facts}{self._other_failures()}"
 
     @property
     def answer(self) -> str:

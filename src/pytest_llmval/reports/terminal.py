@@ -12,7 +12,7 @@ from pytest_llmval.verdicts.verdict import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmval.reports.summary import Asked, Summary
+    from pytest_llmval.reports.summary import Asked, Gate, Summary
 
 ROWS_SHOWN = 20
 
@@ -24,14 +24,21 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield from table([COLUMNS, *(row(gate) for gate in gates[:ROWS_SHOWN])])
     if len(gates) > ROWS_SHOWN:
         yield f"... {len(gates) - ROWS_SHOWN} more in summary.md"
-    for gate in gates:
-        if gate.verdict.outcome in (Outcome.INCONCLUSIVE, Outcome.WORSE_WITHIN_MARGIN) and remark(gate.verdict):
-            word, reason = gate.verdict.outcome.value.replace("_", " "), neutralise(remark(gate.verdict))
-            yield f"{word}: {gate.name}: {' '.join(reason.split())}"
+    yield from _remarks(gates)
     lost = line_of_lost_cases(accounting_of(summary).cases)
     if lost:
         yield lost
     yield from asked_lines(summary)
+
+
+def _remarks(gates: Sequence[Gate]) -> Iterator[str]:
+    """What a reader should know of gates that stop no version: they have no failure to read it in."""
+    for gate in gates:
+        has_worse_slice = any(each.is_worse for each in gate.verdict.slices)
+        is_doubtful = gate.verdict.outcome in (Outcome.INCONCLUSIVE, Outcome.WORSE_WITHIN_MARGIN)
+        if remark(gate.verdict) and (is_doubtful or (has_worse_slice and gate.verdict.passed)):
+            word, reason = gate.verdict.outcome.value.replace("_", " "), neutralise(remark(gate.verdict))
+            yield f"{word}: {gate.name}: {' '.join(reason.split())}"
 
 
 def asked_lines(summary: Summary) -> Iterator[str]:

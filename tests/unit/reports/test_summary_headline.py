@@ -29,6 +29,7 @@ def test_the_worst_decides(summary, outcomes, tests, headline):
 def test_a_threshold_has_no_baseline(summary):
     """The candidate stands alone."""
     assert summary("equivalent", baseline=None).headline == "SHOWN: v2, 1 gate: equivalent"
+    assert summary("equivalent", baseline=None, candidate="").headline == "SHOWN: 1 gate: equivalent"
 
 
 def test_a_failed_gate_is_no_other_failure(summary):
