@@ -38,3 +38,14 @@ def test_the_suite_of_the_readme(pytester):
     )
 
     result.assert_outcomes(passed=2, deselected=301)
+
+
+def test_the_repeated_test_of_the_readme(pytester):
+    """v1 knows its return window; the verdict stands before the fortieth trial."""
+    pytester.makepyfile(test_readme=code_block("import pytest\n"))
+    config = ROOT / "example_suites" / "llmval.toml"
+
+    result = pytester.runpytest_subprocess(f"--llmval-config={config}", "--llmval-store=store", "--model-version=v1")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["test_readme.py::test_names_the_return_window *bar 0.800*reached"])

@@ -12,7 +12,10 @@ from pytest_llmval import (
     Unscored,
     Verdict,
     assert_at_least,
+    assert_equivalent,
+    assert_improved,
     assert_no_regression,
+    assert_same_answers,
     cases,
     choice_accuracy,
     exact_match,
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_llmval.records.response_set import ResponseSet
 
 faq: CaseSet = cases("faq.jsonl", chat="{question}", reference="{answer}", max_tokens=48, stop=["\n"])
+worded: CaseSet = cases("faq.jsonl", prompt={"short": "{question}", "long": "Answer this: {question}"}, trials=3)
 
 
 def words(case: Case, response: Response) -> float | Unscored:
@@ -47,6 +51,10 @@ def test_all(responses: ResponseSet, baseline_responses: ResponseSet, llm: LLM) 
     """One gate."""
     verdict: Verdict = assert_no_regression(rouge_l(responses), rouge_l(baseline_responses), margin=0.02)
     assert verdict.passed
+    assert_no_regression(rouge_l(responses), rouge_l(baseline_responses), relative_margin=0.02, by="tag")
+    assert_improved(rouge_l(responses), rouge_l(baseline_responses), minimum=0.01, estimand="suite")
+    assert_equivalent(rouge_l(responses), rouge_l(baseline_responses), margin=0.02)
+    assert_same_answers(responses, baseline_responses, max_share=0.02, normalise=str.strip)
     scores: Scores = exact_match(responses)
     assert_at_least(scores, 0.5)
     assert_at_least(choice_accuracy(responses, length_normalised=True), 0.5)
