@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmval.records.baseline import origin_text
 from pytest_llmval.records.environment import describe_environment
 from pytest_llmval.records.files import replace_file
-from pytest_llmval.records.store import LocalStore
+from pytest_llmval.records.store import VERDICTS, LocalStore
 from pytest_llmval.reports.markdown import summary_markdown
 from pytest_llmval.reports.results import Ending, results_json
 from pytest_llmval.reports.summary import Asked, Gate, Summary
@@ -130,7 +130,7 @@ class Ledger:
             self.summary.gates.append(Gate(test, verdict_from_dict(event["verdict"])))
             if self._manifest:
                 entry = {"test": test, "recorded_at": now(), **event["verdict"]}
-                self.store.append(self.settings.run_id, "verdicts.jsonl", entry)
+                self.store.append(self.settings.run_id, VERDICTS, entry)
 
     def close(
         self, outcomes: Counter[str], failed_tests: set[str], *, status: int = 0, is_complete: bool = True
@@ -169,7 +169,7 @@ class Ledger:
 
     def _verdicts_seen_from(self, folder: Path) -> str | None:
         """Path of the verdicts relative to a folder, so that both can be moved together; None when there are none."""
-        path = self.store.run_folder(self.settings.run_id) / "verdicts.jsonl"
+        path = self.store.run_folder(self.settings.run_id) / VERDICTS
         if not path.exists():
             return None
         try:

@@ -141,6 +141,15 @@ def test_a_run_that_was_stopped_says_so(shop):
     assert found["exit"] == {"status": 2, "meaning": "the run was stopped before its end"}
 
 
+def test_a_run_that_stopped_at_a_failure_says_so(shop, distribution):
+    """-x left tests unrun: the results say that the run is not whole, with and without workers."""
+    shop.pytester.makepyfile(test_aa="def test_first(llm):\n    assert llm.generate('what is 0').text == 'nothing'")
+
+    shop.run(*distribution, "-x")
+
+    assert results(shop.path / "llmval-out")["is_complete"] is False
+
+
 def test_only_infrastructure_failed(shop):
     """The status that asks for another try is in the file."""
     shop.add_version("down", failed=range(60))

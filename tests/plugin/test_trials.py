@@ -268,6 +268,27 @@ def test_it(own): pass
     assert set(trials[1:]) == {"passed"}
 
 
+def test_a_teardown_that_fails_after_a_lost_server_says_nothing_of_the_model(suite):
+    """It mostly fails because the server did: the trial is lost, not failed."""
+    shop = suite("""
+from pytest_llmval.errors import ServerError
+
+@pytest.fixture
+def own(llm):
+    yield
+    assert nth() != 2, "nothing to clean up"
+
+@pytest.mark.llmval_trials(20, min_pass_rate=0.5)
+def test_it(own):
+    if nth("test") == 2:
+        raise ServerError("the server is gone")
+""")
+
+    shop.run().assert_outcomes(passed=1)
+
+    assert trials_of(shop)[:3] == ["passed", "lost", "passed"]
+
+
 def test_a_set_up_that_always_fails_is_shown(suite):
     """The test never runs; the failure names the line of the fixture."""
     shop = suite("""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.errors import SettingsError
+from pytest_llmval.reports.results import INFRASTRUCTURE_FAILED
 from pytest_llmval.reports.self_check import CheckedGate, SelfCheckReport, self_check_lines
 from pytest_llmval.reports.summary import Gate
 from pytest_llmval.verdicts.evidence import verdict_from_dict
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SOUND, UNSOUND, NO_GATE = 0, 1, 5
-ENDED = (0, 1, 5, 75)
+ENDED = (0, 1, 5, INFRASTRUCTURE_FAILED)
 """Exit statuses of a pytest that ran its tests; of any other it has said why."""
-INFRASTRUCTURE_FAILED = 75
 RESULTS = "results.json"
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmval.asserts import ALPHA
 from pytest_llmval.cli.runs import find_run, workplace
 from pytest_llmval.errors import SettingsError
 from pytest_llmval.reports.figures import COLUMNS, remark, row
 from pytest_llmval.reports.safe_text import neutralise
 from pytest_llmval.reports.summary import Gate, Summary
-from pytest_llmval.reports.terminal import table
+from pytest_llmval.reports.terminal import remark_line, table
 from pytest_llmval.settings import axes_from
 from pytest_llmval.verdicts.family import adjusted_alpha
 from pytest_llmval.verdicts.recompute import recompute
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pytest_llmval.records.store import LocalStore
     from pytest_llmval.verdicts.verdict import Verdict
 
-ALPHA = 0.05
 MARGIN = 0.05
 ASKED_AGAIN = ("no_regression", "equivalent")
 """Kinds of gates whose own question is put to the two candidates."""
@@ -155,7 +155,6 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
 def _remarks(gate: Gate) -> Iterator[str]:
     verdict = gate.verdict
     if remark(verdict):
-        word, reason = verdict.outcome.value.replace("_", " "), neutralise(remark(verdict))
-        yield f"{word}: {gate.name}: {' '.join(reason.split())}"
+        yield remark_line(gate)
     if verdict.outcome is Outcome.REGRESSED and verdict.worst:
         yield f"  worst cases: {', '.join(neutralise(repr(each.id)) for each in verdict.worst)}"

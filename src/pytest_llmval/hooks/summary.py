@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 STOPPED = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
 """The run ended before all of its tests had."""
-INFRASTRUCTURE_FAILED = 75
-"""EX_TEMPFAIL of sysexits.h: try later."""
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -44,7 +42,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     status = _exit_status(session, ledger)
     if ledger is not None:
         tally = config.stash[TALLY]
-        is_complete = session.exitstatus not in STOPPED
+        # -x and --maxfail stop without a status of their own, unless pytest-xdist sees to it.
+        is_complete = session.exitstatus not in STOPPED and not session.shouldfail
         ledger.close(tally.outcomes, tally.failed_tests, status=status, is_complete=is_complete)
         _add_suite_properties(config, ledger)
     session.exitstatus = status
@@ -66,6 +65,8 @@ def _exit_status(session: pytest.Session, ledger: Ledger | None) -> int:
     tally = session.config.stash[TALLY]
     status = int(session.exitstatus)
     if status == pytest.ExitCode.TESTS_FAILED and tally.only_infrastructure_failed:
+        from pytest_llmval.reports.results import INFRASTRUCTURE_FAILED
+
         return INFRASTRUCTURE_FAILED
     has_gates = ledger is not None and bool(ledger.summary.gates)
     if status == pytest.ExitCode.OK and _ran_tests(session.config) and not (tally.has_results or has_gates):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unittest
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +73,9 @@ def _check_item(item: pytest.Item) -> None:
 
 def _runs_a_function(item: pytest.Item) -> bool:
     """Whether an item is a test function or a method whose failures come out of its call; unittest keeps them."""
-    return isinstance(item, pytest.Function) and not issubclass(item.cls or object, unittest.TestCase)
+    from unittest import TestCase
+
+    return isinstance(item, pytest.Function) and not issubclass(item.cls or object, TestCase)
 
 
 def _repeats(positional: Sequence[Any], named: Mapping[str, Any]) -> Repeats:

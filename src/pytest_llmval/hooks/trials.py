@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unittest
 from bdb import BdbQuit
 from dataclasses import dataclass, field
 from io import StringIO
@@ -33,7 +32,6 @@ _NO_FAILURES = (
     pytest.skip.Exception,
     pytest.xfail.Exception,
     pytest.exit.Exception,
-    unittest.SkipTest,
     BdbQuit,
     pytest.FixtureLookupError,
     CapabilityMissing,
@@ -142,11 +140,13 @@ def _add_trial(item: pytest.Function, attempt: Attempt, run_once: Callable[[], N
 
 
 def _error_of_trial(item: pytest.Function, attempt: Attempt, run_once: Callable[[], None]) -> BaseException | None:
-    """Why a trial failed: in its set-up, in the test, or in its teardown; None when it did not."""
+    """Why a trial failed: in its set-up, in the test, or, when both went well, in its teardown; else None."""
     error = _error_of(lambda: set_up_fixtures(item)) if attempt.trials else attempt.set_up_error
     error = error or _error_of(run_once)
     has_passed = error is None
-    return _error_of(lambda: tear_down_fixtures(item, passed=has_passed)) or error
+    # What fails after a failure mostly follows from it: a server that was lost may not count against the model.
+    error_after = _error_of(lambda: tear_down_fixtures(item, passed=has_passed))
+    return error or error_after
 
 
 def _error_of(step: Callable[[], None]) -> BaseException | None:
@@ -161,8 +161,10 @@ def _error_of(step: Callable[[], None]) -> BaseException | None:
 
 def _ends_the_test(error: BaseException) -> bool:
     """Whether an error says nothing of a trial: a skip, an exit, our own but no server's, one that stays in all."""
+    from unittest import SkipTest
+
     is_ours = isinstance(error, LlmvalError) and not isinstance(error, ServerError)
-    return is_ours or isinstance(error, _NO_FAILURES) or hasattr(error, STAYS)
+    return is_ours or isinstance(error, (*_NO_FAILURES, SkipTest)) or hasattr(error, STAYS)
 
 
 def _judged(error: BaseException | None, test: TestInProgress) -> Trial:

@@ -50,8 +50,11 @@ def resolve_baseline(
 
 def _recorded_folder(name: str, working_folder: Path, recorded: Mapping[str, Path]) -> Path | None:
     folder = recorded.get(name) or (working_folder / name).resolve()
-    is_model = (folder / "config.json").is_file()
-    return folder if (folder / MANIFEST).is_file() and not is_model else None
+    return folder if (folder / MANIFEST).is_file() and not _is_model(folder) else None
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / "config.json").is_file()
 
 
 def resolve_candidate(
@@ -59,10 +62,13 @@ def resolve_candidate(
 ) -> ModelSettings:
     """The version under test: what `resolve_version` finds. The arguments are those of `resolve_baseline`.
 
+    A model folder may bear the name of a recorded baseline, since none of those can be meant here.
+
     Raises:
         SettingsError: If it is none of these, or a recorded baseline.
     """
-    if name not in config.models and _recorded_folder(name, working_folder, recorded):
+    is_model = name in config.models or _is_model(working_folder / name)
+    if not is_model and _recorded_folder(name, working_folder, recorded):
         msg = (
             f"{option} {name!r} is a recorded baseline, which can only be compared with, as --baseline-version {name}; "
             "expected a model that can be asked"

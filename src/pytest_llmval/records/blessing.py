@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_llmval.records.store import LocalStore
 
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 """Where a case stands in its set: number of the block within a trial, and place in the block."""
 
 
@@ -50,9 +50,9 @@ class _Gathered:
     cases: int
     records: dict[tuple[str, int], Record] = field(default_factory=dict)
     """By case and trial."""
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, Position] = field(default_factory=dict)
 
-    def add(self, placed: Iterator[tuple[Place, Record]]) -> None:
+    def add(self, placed: Iterator[tuple[Position, Record]]) -> None:
         for place, record in placed:
             self.records[record.case_id, record.trial] = record
             self.places[record.case_id] = min(place, self.places.get(record.case_id, place))
@@ -65,7 +65,9 @@ class _Gathered:
         return AnsweredSet(conditions, self.cases, kept, tuple(failed))
 
 
-def _placed(store: LocalStore, run_id: str, blocks: list[str], blocks_per_trial: int) -> Iterator[tuple[Place, Record]]:
+def _placed(
+    store: LocalStore, run_id: str, blocks: list[str], blocks_per_trial: int
+) -> Iterator[tuple[Position, Record]]:
     """The records of the blocks that were answered, each with the place of its case."""
     for number, block in enumerate(blocks):
         for place, record in enumerate(store.read_block(run_id, block) or ()):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
+VERDICTS = "verdicts.jsonl"
+"""File of a run's verdicts, in its folder."""
 
 Line = TypeVar("Line")
 
@@ -129,7 +131,7 @@ class LocalStore:
 
     def verdicts(self, run_id: str) -> Iterator[dict[str, Any]]:
         """The verdicts of a run, each with its test and its evidence, in the order they were reached."""
-        path = self.run_folder(run_id) / "verdicts.jsonl"
+        path = self.run_folder(run_id) / VERDICTS
         if path.exists():
             yield from _read_lines(path, _verdict)
 

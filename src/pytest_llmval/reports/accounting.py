@@ -26,7 +26,10 @@ class TestCounts:
 
 @dataclass(frozen=True, slots=True)
 class CaseCounts:
-    """Cases that gates lost, summed over the gates: a case that two gates lost counts twice."""
+    """Cases that gates lost, summed over the gates: a case that two gates lost counts twice.
+
+    The gate of a repeated test loses trials and no cases: its verdict has their numbers.
+    """
 
     failed: int = 0
     """The candidate gave no answer; they entered with the worst bound."""
@@ -64,7 +67,8 @@ class Accounting:
 
 def accounting_of(summary: Summary) -> Accounting:
     """The counts of a run."""
-    lost, asked = [gate.verdict.counts for gate in summary.gates], summary.asked.values()
+    lost = [gate.verdict.counts for gate in summary.gates if gate.verdict.kind != "trials"]
+    asked = summary.asked.values()
     return Accounting(
         TestCounts(*(summary.tests[outcome] for outcome in ("passed", "failed", "error", "skipped"))),
         CaseCounts(*(sum(getattr(each, fate) for each in lost) for fate in ("failed", "unscored", "missing"))),

@@ -10,6 +10,20 @@ if TYPE_CHECKING:
 
 COLUMNS = ("gate", "baseline", "candidate", "delta", "90% CI", "margin", "n", "verdict")
 """Deltas are turned so that positive is better."""
+COMPARISONS = ("no_regression", "improved", "equivalent")
+"""Kinds of gate whose figures are differences."""
+
+THRESHOLD_WORDS = {"equivalent": "reached", "regressed": "not reached"}
+LIMIT_WORDS = {"equivalent": "kept", "regressed": "exceeded"}
+WORDS: dict[str, dict[str, str]] = {
+    "no_regression": {},
+    "improved": {"regressed": "not improved"},
+    "equivalent": {"regressed": "not equivalent"},
+    "same_answers": {"equivalent": "same", "regressed": "not the same"},
+    "limit": LIMIT_WORDS,
+    "calibrated": LIMIT_WORDS,
+}
+"""How outcomes are called for a kind of gate; a bar, for all others."""
 
 
 def row(gate: Gate) -> tuple[str, ...]:
@@ -25,21 +39,6 @@ def row(gate: Gate) -> tuple[str, ...]:
         str(verdict.counts.compared),
         outcome(verdict),
     )
-
-
-THRESHOLD_WORDS = {"equivalent": "reached", "regressed": "not reached"}
-COMPARISONS = ("no_regression", "improved", "equivalent")
-"""Kinds of gate whose figures are differences."""
-LIMIT_WORDS = {"equivalent": "kept", "regressed": "exceeded"}
-WORDS: dict[str, dict[str, str]] = {
-    "no_regression": {},
-    "improved": {"regressed": "not improved"},
-    "equivalent": {"regressed": "not equivalent"},
-    "same_answers": {"equivalent": "same", "regressed": "not the same"},
-    "limit": LIMIT_WORDS,
-    "calibrated": LIMIT_WORDS,
-}
-"""How outcomes are called for a kind of gate; a bar, for all others."""
 
 
 def outcome(verdict: Verdict) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Changes when a field changes its meaning or goes; fields may be added."""
+INFRASTRUCTURE_FAILED = 75
+"""Exit status: EX_TEMPFAIL of sysexits.h, try later."""
 EXIT_MEANINGS = {
     0: "no test failed",
     1: "a test failed",
@@ -22,7 +24,7 @@ EXIT_MEANINGS = {
     3: "pytest failed internally",
     4: "an option or a setting is wrong",
     5: "no test came to a result",
-    75: "only infrastructure failed; try again later",
+    INFRASTRUCTURE_FAILED: "only infrastructure failed; try again later",
 }
 
 

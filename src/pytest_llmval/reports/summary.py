@@ -70,6 +70,10 @@ class Summary:
     """False when the run was stopped early, so that gates may not have run."""
     tests: Counter[str] = field(default_factory=Counter)
     """Number of tests by pytest's outcome: passed, failed, error, skipped."""
+    failed_tests: set[str] = field(default_factory=set)
+    """Node ids of tests that failed or had an error."""
+    baseline_origin: str = ""
+    """Where the answers of a recorded baseline come from; empty for a model that was asked."""
 
     @property
     def sorted_gates(self) -> list[Gate]:
@@ -125,8 +129,3 @@ class Summary:
         """Node ids of tests that failed, and not because of a gate."""
         failing = [Outcome.REGRESSED, Outcome.INVALID] + ([Outcome.INCONCLUSIVE] if self.strict else [])
         return self.failed_tests - {gate.test for gate in self.gates if gate.verdict.outcome in failing}
-
-    failed_tests: set[str] = field(default_factory=set)
-    """Node ids of tests that failed or had an error."""
-    baseline_origin: str = ""
-    """Where the answers of a recorded baseline come from; empty for a model that was asked."""

@@ -37,8 +37,13 @@ def _remarks(gates: Sequence[Gate]) -> Iterator[str]:
         has_worse_slice = any(each.is_worse for each in gate.verdict.slices)
         is_doubtful = gate.verdict.outcome in (Outcome.INCONCLUSIVE, Outcome.WORSE_WITHIN_MARGIN)
         if remark(gate.verdict) and (is_doubtful or (has_worse_slice and gate.verdict.passed)):
-            word, reason = gate.verdict.outcome.value.replace("_", " "), neutralise(remark(gate.verdict))
-            yield f"{word}: {gate.name}: {' '.join(reason.split())}"
+            yield remark_line(gate)
+
+
+def remark_line(gate: Gate) -> str:
+    """What a reader should know of a gate in one line: `inconclusive: test_faq.py::test_answers rouge_l: …`."""
+    word, reason = gate.verdict.outcome.value.replace("_", " "), neutralise(remark(gate.verdict))
+    return f"{word}: {gate.name}: {' '.join(reason.split())}"
 
 
 def asked_lines(summary: Summary) -> Iterator[str]:
