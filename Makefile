@@ -11,13 +11,14 @@ MODEL_VERSION ?= v2
 BASELINE_VERSION ?= v1
 WORKERS ?= 2
 
-.PHONY: validate test lint types imports bench bench-layers audit train coverage clean help
+.PHONY: validate test lint types imports bench bench-gates bench-layers audit train coverage clean help
 
 help:
 	@echo "make validate [MODEL_VERSION=v2 BASELINE_VERSION=v1]  run the example suites, JUnit in llmval-out/junit.xml"
 	@echo "make test                                             run the tests of the plugin"
 	@echo "make lint                                             linter, types, direction of imports"
-	@echo "make bench                                            measure speed, side by side, then make bench-layers"
+	@echo "make bench                                            measure speed and cost, then bench-gates and bench-layers"
+	@echo "make bench-gates                                      simulate every gate: false alarms, false passes, power"
 	@echo "make bench-layers                                     layer by layer: bugs named, cost in time and memory"
 	@echo "make audit                                            known bugs put into v1: which contract notices which"
 	@echo "make train OUT=folder                                 train the example models anew"
@@ -50,7 +51,12 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/speed.py $(ARGS)
+	$(BIN)/python benchmarks/statistics_cost.py
+	$(BIN)/python benchmarks/gates.py
 	$(BIN)/python benchmarks/layers.py $(ARGS)
+
+bench-gates: $(VENV)/dev
+	$(BIN)/python benchmarks/gates.py $(ARGS)
 
 bench-layers: $(VENV)/dev
 	$(BIN)/python benchmarks/layers.py $(ARGS)

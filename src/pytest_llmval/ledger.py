@@ -55,23 +55,32 @@ class Ledger:
                 self._take_fact(event)
 
     def _take_fact(self, event: dict[str, Any]) -> None:
-        kind = event["event"]
+        takers = {
+            "asked": self._count,
+            "recalled": self._count_recalled,
+            "called": self._count_calls,
+            "needed": self._add_needed,
+            "whole_set": self._add_whole_set,
+        }
+        if event["event"] in takers:
+            takers[event["event"]](event)
+            return
         facts = {name: value for name, value in event.items() if name != "event"}
-        if kind == "asked":
-            self._count(event)
-            return
-        if kind == "recalled":
-            self._count_recalled(event)
-            return
-        if kind == "needed":
-            self._asked(event["version"]).needed.add(f"{event['case_set']}/{event['case']}")
-            return
-        if kind == "whole_set":
-            self._asked(event["version"]).whole_sets.add(event["case_set"])
-            return
-        if kind == "dataset":
+        if event["event"] == "dataset":
             self._add_dataset(facts)
-        self._note(kind, facts)
+        self._note(event["event"], facts)
+
+    def _count_calls(self, event: dict[str, Any]) -> None:
+        asked = self._asked(event["version"])
+        asked.measured += event["requests"]
+        asked.called += event["requests"]
+        asked.failed += event["failed"]
+
+    def _add_needed(self, event: dict[str, Any]) -> None:
+        self._asked(event["version"]).needed.add(f"{event['case_set']}/{event['case']}")
+
+    def _add_whole_set(self, event: dict[str, Any]) -> None:
+        self._asked(event["version"]).whole_sets.add(event["case_set"])
 
     def _asked(self, version: str) -> Asked:
         return self.summary.asked.setdefault(version, Asked())

@@ -125,6 +125,8 @@ class LLM:
         responses = self._server.answer(requests)
         for request, response in zip(requests, responses, strict=True):
             self._keep(request, response)
+        failed = sum(response.error is not None for response in responses)
+        self._run.note({"event": "called", "version": self.version, "requests": len(requests), "failed": failed})
         test = current_test()
         if test is not None:
             test.note_request(varies=varies)

@@ -193,3 +193,26 @@ def test_a_failed_golden_is_named(shop):
 
     summary = (shop.path / "llmval-out" / "summary.md").read_text(encoding="utf-8")
     assert "## FAILED: new, no gates; 1 test failed\n\nFailed:\n\n- test_golden.py::test_golden\n\n" in summary
+
+
+def test_what_a_test_asks_itself_is_counted(shop, distribution):
+    """Two calls of `llm.generate` are two answers measured, beside the block of the one case that was selected."""
+    shop.pytester.makepyfile(
+        test_qa="""
+        from pytest_llmval import cases
+
+        qa = cases("qa.jsonl", prompt="{question}", reference="{answer}")
+
+        @qa.each
+        def test_each(case, response):
+            assert response.text == case.reference
+
+        def test_calls(llm):
+            assert len(llm.generate(["what is 1", "what is 2"])) == 2
+        """
+    )
+
+    result = shop.run(*distribution, "-k", "q3] or calls", versions=("new",))
+
+    result.stdout.fnmatch_lines(["*new: 34 answers measured, for 1 selected: blocks are computed whole*"])
+    assert results(shop.runs[-1])["counts"]["answers"]["measured"] == 34

@@ -247,3 +247,33 @@ def test_wrong_input(two_gates, args, message):
 
     assert done.exit_code == 4
     assert done.stderr.startswith("llmval compare: " + message.format(path=two_gates.path))
+
+
+TWO_METRICS = """
+from pytest_llmval import assert_no_regression, cases, exact_match, scored
+
+qa = cases("qa.jsonl", prompt="{question}", reference="{answer}")
+close = scored("close", lambda case, response: response.text == case.reference or case.id > "q2", kind="binary")
+
+@qa.all
+def test_clear(responses, baseline_responses):
+    assert_no_regression(exact_match(responses), exact_match(baseline_responses), margin=0.01)
+
+@qa.all
+def test_close(responses, baseline_responses):
+    assert_no_regression(close(responses), close(baseline_responses), margin=0.01)
+"""
+
+
+def test_a_clear_regression_leaves_the_whole_level_to_the_other_gate(shop):
+    """Holm's steps: ids up to q2 and q10 to q19 are 13 of 60; three wrong of them give z = 3/√3, p = .042 > .05/2."""
+    shop.pytester.makepyfile(test_qa=TWO_METRICS)
+    shop.add_version("worse", wrong=[0, 1, 2, *range(20, 50)])
+    shop.add_version("close", wrong=[0, 1, 2])
+    first = run(shop)
+
+    both = compare(first, run(shop, versions=("worse", "old"))).output
+    alone = compare(first, run(shop, versions=("close", "old"))).output
+
+    assert [row(both, test)[-1] for test in ("test_clear", "test_close")] == ["regressed", "regressed"]
+    assert [row(alone, test)[-1] for test in ("test_clear", "test_close")] == ["inconclusive", "inconclusive"]

@@ -39,6 +39,16 @@ def test_only_infrastructure_failed(shop, distribution):
     assert result.ret == 75
 
 
+def test_a_file_that_cannot_be_read_is_no_infrastructure(shop, distribution):
+    """Exit 1: nobody would look at a broken test file if its run were to be tried again later."""
+    shop.add_version("down", failed=range(60))
+    shop.pytester.makepyfile(test_broken="import nothing_of_that_name")
+
+    result = shop.run(*distribution, "-k", "each", "--continue-on-collection-errors", versions=("down",))
+
+    assert result.ret == 1
+
+
 def test_a_regression_dominates_infrastructure(shop, distribution):
     """One real failure among errors of infrastructure is exit 1."""
     shop.add_version("bad", wrong=[1], failed=[2])

@@ -103,16 +103,16 @@ def _named(store: LocalStore, run_id: str) -> str:
 
 
 def _decided(pairs: dict[Key, tuple[dict[str, Any], dict[str, Any]]], vary: Sequence[str], margin: float) -> list[Gate]:
-    level = _level(len(pairs))
-    return [
-        Gate(key[0], _as_gate(_decide(before, after, margin, {"vary": vary, "alpha_adjusted": level}), key))
-        for key, (before, after) in pairs.items()
-    ]
-
-
-def _level(gates: int) -> float:
-    """What it takes to call one of so many gates regressed: Bonferroni's, which needs no p-values."""
-    return adjusted_alpha(ALPHA, max(1, gates))
+    """The gates, *regressed* at Holm's level: α over the number of gates that are not called so already."""
+    level, step = 0.0, adjusted_alpha(ALPHA, max(1, len(pairs)))
+    gates: list[Gate] = []
+    while step > level:
+        level = step
+        parameters = {"vary": vary, "alpha_adjusted": level}
+        gates = [Gate(key[0], _as_gate(_decide(*sides, margin, parameters), key)) for key, sides in pairs.items()]
+        regressed = sum(gate.verdict.outcome is Outcome.REGRESSED for gate in gates)
+        step = adjusted_alpha(ALPHA, max(1, len(pairs) - regressed))
+    return gates
 
 
 def _decide(before: dict[str, Any], after: dict[str, Any], margin: float, parameters: dict[str, Any]) -> Verdict:

@@ -20,6 +20,8 @@ class Tally:
     """Node ids of tests that failed or had an error."""
     infrastructure: set[str] = field(default_factory=set)
     """Those of them that failed because a server did."""
+    broken_files: set[str] = field(default_factory=set)
+    """What could not be collected."""
     _phases: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, report: pytest.TestReport) -> str | None:
@@ -50,8 +52,8 @@ class Tally:
 
     @property
     def only_infrastructure_failed(self) -> bool:
-        """Whether tests failed, and each of them because a server did."""
-        return bool(self.failed_tests) and self.failed_tests <= self.infrastructure
+        """Whether tests failed, each of them because a server did, and all files were read."""
+        return bool(self.failed_tests) and self.failed_tests <= self.infrastructure and not self.broken_files
 
 
 def phase_outcome(report: pytest.TestReport) -> str:

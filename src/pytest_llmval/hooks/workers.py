@@ -47,3 +47,8 @@ class Listener:
         ended = self.config.stash[TALLY].add(report)
         if ended and LEDGER in self.config.stash:
             ledger_of(self.config).end_test(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a file that could not be collected."""
+        if report.failed:
+            self.config.stash[TALLY].broken_files.add(report.nodeid)

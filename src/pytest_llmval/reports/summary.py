@@ -49,6 +49,8 @@ class Asked:
 
     measured: int = 0
     replayed: int = 0
+    called: int = 0
+    """Those of the measured that tests asked for themselves, by `llm.generate` for example."""
     failed: int = 0
     needed: set[str] = field(default_factory=set)
     """Cases that single items asked for, when no item asked for their whole set."""

@@ -61,7 +61,7 @@ def _asked(asked: Asked) -> str:
         parts.append(f"{asked.replayed} replayed from an earlier run")
     if asked.failed:
         parts.append(f"{asked.failed} failed")
-    total = asked.measured + asked.replayed
+    total = asked.measured + asked.replayed - asked.called
     if not asked.whole_sets and len(asked.needed) < total:
         parts.append(
             f"for {len(asked.needed)} selected: blocks are computed whole, so that numbers do not depend on it"
