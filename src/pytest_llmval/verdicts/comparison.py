@@ -235,10 +235,12 @@ def read(question: Question, pairs: tuple[Pair, ...]) -> Reading:
     before = [pair.baseline for pair in pairs]
     after = [0.0 if pair.candidate is None else pair.candidate for pair in pairs]
     means = (_mean(before, weights), _mean(after, weights))
-    difference = _estimate(question, pairs, ours, theirs)
+    # Moved values lie closer together than those that were measured, which alone tell how far one may move.
+    spread = spread_of([value for trials in (*ours, *theirs) for value in trials])
+    difference = _estimate(question, pairs, ours, theirs, spread)
     if margin.is_relative:
-        room = _estimate(question, pairs, ours, _moved(theirs, -margin.size))
-        headroom = _estimate(question, pairs, _moved(theirs, margin.size), ours)
+        room = _estimate(question, pairs, ours, _moved(theirs, -margin.size), spread)
+        headroom = _estimate(question, pairs, _moved(theirs, margin.size), ours, spread)
     else:
         room, headroom = Shifted(difference, margin.size), Shifted(difference, margin.size, mirrored=True)
     return Reading(Change(difference, room, headroom, means[0], more_of(question.estimand)), means)
@@ -273,13 +275,15 @@ def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
     return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
 
 
-def _estimate(question: Question, pairs: tuple[Pair, ...], plus: Sequence[Trials], minus: Sequence[Trials]) -> Estimate:
-    """The mean of plus − minus."""
+def _estimate(
+    question: Question, pairs: tuple[Pair, ...], plus: Sequence[Trials], minus: Sequence[Trials], spread: float
+) -> Estimate:
+    """The mean of plus − minus; ``spread`` is how far a case may move where the metric has no bounds."""
     if question.estimand == "suite":
-        return suite_mean_of(plus, minus, _limits(question, 0.0, [value for each in minus for value in each]))
+        return suite_mean_of(plus, minus, _limits(question, 0.0, spread))
     changes = [up[0] - down[0] for up, down in zip(plus, minus, strict=True)]
     weights = _weights(question, pairs)
-    limits = _limits(question, _mean(changes, weights), [each[0] for each in (*plus, *minus)])
+    limits = _limits(question, _mean(changes, weights), spread)
     clusters = [pair.cluster for pair in pairs] if question.is_clustered else None
     if question.weighted:
         return weighted_mean_of(changes, weights, clusters, limits)
@@ -296,7 +300,7 @@ def changed_pairs(changes: Sequence[float]) -> ChangedPairs:
     return ChangedPairs(gained, sum(change < 0 for change in changes), len(changes))
 
 
-def _limits(question: Question, mean: float, values: Sequence[float]) -> Interval:
+def _limits(question: Question, mean: float, spread: float) -> Interval:
     """Least and largest change of a case: the width of the bounds, or the spread of the values where there are none.
 
     Without bounds one more case may as well not have changed at all, so 0 always lies within.
@@ -305,7 +309,6 @@ def _limits(question: Question, mean: float, values: Sequence[float]) -> Interva
     if bounds is not None:
         width = bounds[1] - bounds[0] + (margin.size * max(map(abs, bounds)) if margin.is_relative else 0.0)
         return Interval(-width, width)
-    spread = spread_of(values)
     return Interval(min(mean, 0.0) - spread, max(mean, 0.0) + spread)
 
 
