@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmval.errors import StoreError
 from pytest_llmval.records.baseline import origin_text
 from pytest_llmval.records.environment import describe_environment
 from pytest_llmval.records.files import replace_file
@@ -18,6 +20,7 @@ from pytest_llmval.verdicts.evidence import verdict_from_dict
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterator
 
     from pytest_llmval.settings import Settings
 
@@ -40,6 +43,8 @@ class Ledger:
         )
         self.written: list[Path] = []
         """Files for a reader to open, once the run is closed."""
+        self.unwritten: list[str] = []
+        """Why a file could not be written; the verdicts stand all the same, and the terminal tells them."""
         self._pending: dict[str, list[dict[str, Any]]] = {}
         """Verdicts of tests that have not ended: a rerun replaces them."""
         self._manifest: dict[str, Any] = {}
@@ -111,7 +116,8 @@ class Ledger:
         known = self._manifest[f"{kind}s"]
         if facts not in known:
             known.append(facts)
-            self.store.write_manifest(self.settings.run_id, self._manifest)
+            with self._noting_what_fails():
+                self.store.write_manifest(self.settings.run_id, self._manifest)
 
     def _opening(self) -> dict[str, Any]:
         return {
@@ -139,7 +145,8 @@ class Ledger:
             self.summary.gates.append(Gate(test, verdict_from_dict(event["verdict"])))
             if self._manifest:
                 entry = {"test": test, "recorded_at": now(), **event["verdict"]}
-                self.store.append(self.settings.run_id, VERDICTS, entry)
+                with self._noting_what_fails():
+                    self.store.append(self.settings.run_id, VERDICTS, entry)
 
     def close(
         self, outcomes: Counter[str], failed_tests: set[str], *, status: int = 0, is_complete: bool = True
@@ -161,14 +168,24 @@ class Ledger:
         self.summary.tests = outcomes
         self.summary.failed_tests = failed_tests
         ended_at = now()
-        if self._manifest:
-            ended = {"ended_at": ended_at, "tests": dict(outcomes)}
-            self.store.write_manifest(self.settings.run_id, self._manifest | ended)
-            self._write_reports(self.store.run_folder(self.settings.run_id), status, ended_at)
-        is_told = bool(self._manifest) and bool(self.summary.gates or failed_tests)
-        self._write_reports(self.settings.out, status, ended_at, only_existing=not is_told)
-        if (self.settings.out / SUMMARY).exists():
-            self.written.append(self.settings.out / SUMMARY)
+        with self._noting_what_fails():
+            if self._manifest:
+                ended = {"ended_at": ended_at, "tests": dict(outcomes)}
+                self.store.write_manifest(self.settings.run_id, self._manifest | ended)
+                self._write_reports(self.store.run_folder(self.settings.run_id), status, ended_at)
+        with self._noting_what_fails():
+            is_told = bool(self._manifest) and bool(self.summary.gates or failed_tests)
+            self._write_reports(self.settings.out, status, ended_at, only_existing=not is_told)
+            if (self.settings.out / SUMMARY).exists():
+                self.written.append(self.settings.out / SUMMARY)
+
+    @contextmanager
+    def _noting_what_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            if str(error) not in self.unwritten:
+                self.unwritten.append(str(error))
 
     def _write_reports(self, folder: Path, status: int, ended_at: str, *, only_existing: bool = False) -> None:
         ending = Ending(status, self._manifest.get("started_at"), ended_at, self._verdicts_seen_from(folder))

@@ -186,7 +186,7 @@ def test_a_full_disk_is_named(shop):
     result = shop.run_subprocess("-k", "gate")
 
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["the record store cannot write *: File too large; choose another with*"])
+    result.stdout.fnmatch_lines(["cannot write *: File too large; records go where --llmval-store says*"])
     result.stdout.no_fnmatch_line("*Traceback*")
     assert not list(shop.path.rglob("*.part"))
 
@@ -201,3 +201,27 @@ def test_an_interrupted_run_keeps_what_it_has(shop):
     assert shop.verdicts()["test_qa.py::test_gate"]["outcome"] == "equivalent"
     assert shop.manifest()["ended_at"]
     assert (shop.path / "llmval-out" / "summary.md").exists()
+
+
+def test_reports_that_cannot_be_written_hide_no_verdict(shop, distribution):
+    """A file stands where the folder should: the table is told, and why there are no reports; nobody reads green."""
+    (shop.path / "taken").write_text("", encoding="utf-8")
+
+    result = shop.run(*distribution, "--llmval-out=taken")
+
+    assert result.ret == 75
+    result.stdout.fnmatch_lines(
+        [
+            "SHOWN: old -> new, 1 gate: equivalent",
+            "llmval: cannot write *taken/results.json: *; records go where --llmval-store says, reports where *",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_regression_without_reports_is_still_one(shop):
+    """Exit 1, as with reports."""
+    (shop.path / "taken").write_text("", encoding="utf-8")
+    shop.add_version("bad", wrong=range(30))
+
+    assert shop.run("--llmval-out=taken", versions=("bad", "old")).ret == 1

@@ -121,7 +121,11 @@ def _decide(before: dict[str, Any], after: dict[str, Any], margin: float, parame
     if after["kind"] in ASKED_AGAIN:
         asked = {"kind": after["kind"], "parameters": after["parameters"]}
     sides = {"baseline": before["candidate"], "candidate": after["candidate"]}
-    return recompute(asked | sides, **parameters)
+    try:
+        return recompute(asked | sides, **parameters)
+    except ValueError as error:
+        msg = f"--margin: {error}"
+        raise SettingsError(msg) from error
 
 
 def _as_gate(verdict: Verdict, key: Key) -> Verdict:

@@ -46,7 +46,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         is_complete = session.exitstatus not in STOPPED and not session.shouldfail
         ledger.close(tally.outcomes, tally.failed_tests, status=status, is_complete=is_complete)
         _add_suite_properties(config, ledger)
+        status = _status_without_reports(status, ledger)
     session.exitstatus = status
+
+
+def _status_without_reports(status: int, ledger: Ledger) -> int:
+    """A run whose reports are lost is not green, whoever reads them."""
+    from pytest_llmval.reports.results import INFRASTRUCTURE_FAILED
+
+    return INFRASTRUCTURE_FAILED if ledger.unwritten and status == pytest.ExitCode.OK else status
 
 
 def _add_suite_properties(config: pytest.Config, ledger: Ledger) -> None:
@@ -90,13 +98,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     from pytest_llmval.reports.terminal import asked_lines, summary_lines
 
     if ledger.summary.gates:
-        terminalreporter.section(f"llmval: {ledger.summary.against}")
+        terminalreporter.section(": ".join(filter(None, ("llmval", ledger.summary.against))))
         _write(terminalreporter, summary_lines(ledger.summary))
     else:
         _write(terminalreporter, (f"llmval: {line}" for line in asked_lines(ledger.summary)))
     prefix = "" if ledger.summary.gates else "llmval: "
     for path in ledger.written:
         terminalreporter.write_line(f"{prefix}summary: {_relative(path, config)}")
+    for why in ledger.unwritten:
+        terminalreporter.write_line(f"llmval: {why}", red=True)
 
 
 def _write(terminalreporter: pytest.TerminalReporter, lines: Iterable[str]) -> None:

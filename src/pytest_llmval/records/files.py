@@ -79,5 +79,6 @@ def reported(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        msg = f"the record store cannot write {path}: {error.strerror or error}; choose another with --llmval-store"
+        where = "records go where --llmval-store says, reports where --llmval-out says"
+        msg = f"cannot write {path}: {error.strerror or error}; {where}"
         raise StoreError(msg) from error

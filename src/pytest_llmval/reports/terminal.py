@@ -34,9 +34,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
 def _remarks(gates: Sequence[Gate]) -> Iterator[str]:
     """What a reader should know of gates that stop no version: they have no failure to read it in."""
     for gate in gates:
-        has_worse_slice = any(each.is_worse for each in gate.verdict.slices)
-        is_doubtful = gate.verdict.outcome in (Outcome.INCONCLUSIVE, Outcome.WORSE_WITHIN_MARGIN)
-        if remark(gate.verdict) and (is_doubtful or (has_worse_slice and gate.verdict.passed)):
+        if gate.verdict.outcome not in (Outcome.REGRESSED, Outcome.INVALID) and remark(gate.verdict):
             yield remark_line(gate)
 
 

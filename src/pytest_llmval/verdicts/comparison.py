@@ -60,8 +60,9 @@ class Question:
     weighted: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Refuse weights that are not there, and an estimand that is none."""
+        """Refuse an estimand that is none, a margin that allows everything, and weights that are not there."""
         check_estimand(self.estimand)
+        self.rule.margin.check_range(self.candidate)
         for scores in (self.candidate, self.baseline):
             if self.weighted and scores.weights is None:
                 msg = f"{scores.name}: the scores have no weights; expected those of perplexity() or bits_per_byte()"
@@ -167,8 +168,20 @@ def _with_outcome(verdict: Verdict, question: Question, change: Change) -> Verdi
     outcome = rule.outcome(change)
     present = min(question.candidate.trials, question.baseline.trials) if is_suite else verdict.counts.compared
     needed = rule.needed(change, present) if outcome is Outcome.INCONCLUSIVE else None
-    reason = rule.reason(outcome, change, Scale.of(question.candidate), needed)
+    scale = Scale.of(question.candidate)
+    reason = rule.reason(outcome, change, scale, needed)
+    if outcome in (Outcome.EQUIVALENT, Outcome.WORSE_WITHIN_MARGIN) and _cannot_fall(question, change.baseline):
+        floor = f"the baseline's {scale.value(change.baseline)} could not fall by more than the margin"
+        reason = "; ".join(filter(None, (reason, f"{floor}: this gate cannot fail")))
     return replace(verdict, outcome=outcome, reason=reason, needed_cases=None if is_suite else needed)
+
+
+def _cannot_fall(question: Question, baseline: float) -> bool:
+    """Whether the worst that could be is still within the margin."""
+    worst, rule = question.candidate.worst, question.rule
+    return (
+        rule.kind == "no_regression" and worst is not None and abs(baseline - worst) <= rule.margin.allowance(baseline)
+    )
 
 
 def _with_slices(verdict: Verdict, question: Question, pairing: Pairing) -> Verdict:
@@ -237,10 +250,11 @@ def read(question: Question, pairs: tuple[Pair, ...]) -> Reading:
     means = (_mean(before, weights), _mean(after, weights))
     # Moved values lie closer together than those that were measured, which alone tell how far one may move.
     spread = spread_of([value for trials in (*ours, *theirs) for value in trials])
-    difference = _estimate(question, pairs, ours, theirs, spread)
+    difference = _estimate(question, pairs, ours, theirs, spread=spread)
     if margin.is_relative:
-        room = _estimate(question, pairs, ours, _moved(theirs, -margin.size), spread)
-        headroom = _estimate(question, pairs, _moved(theirs, margin.size), ours, spread)
+        changes = [up[0] - down[0] for up, down in zip(ours, theirs, strict=True)]
+        room = _estimate(question, pairs, ours, _moved(theirs, -margin.size), spread=spread, changes=changes)
+        headroom = _estimate(question, pairs, _moved(theirs, margin.size), ours, spread=spread, changes=changes)
     else:
         room, headroom = Shifted(difference, margin.size), Shifted(difference, margin.size, mirrored=True)
     return Reading(Change(difference, room, headroom, means[0], more_of(question.estimand)), means)
@@ -276,22 +290,32 @@ def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
 
 
 def _estimate(
-    question: Question, pairs: tuple[Pair, ...], plus: Sequence[Trials], minus: Sequence[Trials], spread: float
+    question: Question,
+    pairs: tuple[Pair, ...],
+    plus: Sequence[Trials],
+    minus: Sequence[Trials],
+    *,
+    spread: float,
+    changes: Sequence[float] | None = None,
 ) -> Estimate:
-    """The mean of plus − minus; ``spread`` is how far a case may move where the metric has no bounds."""
+    """The mean of plus − minus.
+
+    ``spread`` is how far a case may move where the metric has no bounds; ``changes`` tell how many cases changed
+    where plus − minus does not.
+    """
     if question.estimand == "suite":
         return suite_mean_of(plus, minus, _limits(question, 0.0, spread))
-    changes = [up[0] - down[0] for up, down in zip(plus, minus, strict=True)]
+    values = [up[0] - down[0] for up, down in zip(plus, minus, strict=True)]
     weights = _weights(question, pairs)
-    limits = _limits(question, _mean(changes, weights), spread)
+    limits = _limits(question, _mean(values, weights), spread)
     clusters = [pair.cluster for pair in pairs] if question.is_clustered else None
     if question.weighted:
-        return weighted_mean_of(changes, weights, clusters, limits)
+        return weighted_mean_of(values, weights, clusters, limits)
     if clusters is not None:
-        return clustered_mean_of(changes, clusters, limits)
+        return clustered_mean_of(values, clusters, limits, changes)
     if question.is_binary and not question.rule.margin.is_relative:
-        return changed_pairs(changes)
-    return mean_of(changes, limits)
+        return changed_pairs(values)
+    return mean_of(values, limits, changes)
 
 
 def changed_pairs(changes: Sequence[float]) -> ChangedPairs:

@@ -219,23 +219,32 @@ def suite_mean_of(plus: Sequence[Sequence[float]], minus: Sequence[Sequence[floa
     return SuiteMean(mean, trials, len(plus), disagreeing, limits)
 
 
-def mean_of(values: Sequence[float], limits: Interval) -> Mean:
-    """Mean of independent cases within ``limits``."""
+def mean_of(values: Sequence[float], limits: Interval, changes: Sequence[float] | None = None) -> Mean:
+    """Mean of independent cases within ``limits``.
+
+    ``changes`` tell how many cases vary where the values vary whether or not anything changed.
+    """
     column = np.asarray(values, dtype=float)
     return Mean(
         value=_mean_within(column, limits),
         cases=column.size,
         units=column.size,
         variance=float(column.var()),
-        varying=_varying(values, limits),
+        varying=_varying(values if changes is None else changes, limits),
         fewest_varying=FEWEST_VARYING,
         limits=limits,
     )
 
 
-def clustered_mean_of(values: Sequence[float], clusters: Sequence[str], limits: Interval) -> Mean:
-    """Mean of cases within ``limits`` that are independent between clusters only; needs two clusters."""
+def clustered_mean_of(
+    values: Sequence[float], clusters: Sequence[str], limits: Interval, changes: Sequence[float] | None = None
+) -> Mean:
+    """Mean of cases within ``limits`` that are independent between clusters only; needs two clusters.
+
+    ``changes`` are those of `mean_of`.
+    """
     sizes = cluster_sums([1.0] * len(values), clusters)
+    moved = cluster_sums(values if changes is None else changes, clusters) / sizes
     count = sizes.size
     return Mean(
         value=_mean_within(np.asarray(values, dtype=float), limits),
@@ -243,7 +252,7 @@ def clustered_mean_of(values: Sequence[float], clusters: Sequence[str], limits: 
         units=count,
         # √(variance / (count − 1)) is then the CR1 standard error.
         variance=clustered_mean(values, clusters).standard_error ** 2 * (count - 1),
-        varying=_varying((cluster_sums(values, clusters) / sizes).tolist(), limits),
+        varying=_varying(moved.tolist(), limits),
         fewest_varying=FEWEST_CLUSTERS,
         limits=limits,
         name="cluster_t",

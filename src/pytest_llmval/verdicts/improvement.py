@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_llmval.verdicts.comparison import Question, compare
-from pytest_llmval.verdicts.margin import Margin
+from pytest_llmval.verdicts.margin import Margin, is_number
 from pytest_llmval.verdicts.rule import Levels, enough, is_above, is_below, loss_reason, would_decide
 from pytest_llmval.verdicts.verdict import Outcome
 
@@ -87,7 +87,7 @@ def decide_improvement(
     Raises:
         ValueError: If the minimum is negative or a level impossible.
     """
-    if not minimum >= 0:
+    if not is_number(minimum) or not minimum >= 0:
         msg = f"minimum={minimum!r}; expected the gain to be exceeded, 0 or more, in the unit of the metric"
         raise ValueError(msg)
     rule = Superiority(minimum, Levels(alpha, alpha_adjusted))

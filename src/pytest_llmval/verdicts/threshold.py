@@ -54,8 +54,10 @@ def decide_at_least(
         A verdict of kind `at_least`; `low` and `high` are those of the mean itself.
 
     Raises:
+        TypeError: If the bar is no number.
         ValueError: If lower is better, the bar lies outside the bounds, or the level is impossible.
     """
+    _check_bar(scores, minimum)
     if not scores.higher_is_better:
         msg = f"{scores.name}: lower is better, so a minimum is no bar; use assert_at_most(scores, {minimum!r})"
         raise ValueError(msg)
@@ -70,12 +72,21 @@ def decide_at_most(
     As `decide_at_least` with the directions exchanged; the verdict's kind is `at_most`.
 
     Raises:
+        TypeError: If the bar is no number.
         ValueError: If higher is better, the bar lies outside the bounds, or the level is impossible.
     """
+    _check_bar(scores, maximum)
     if scores.higher_is_better:
         msg = f"{scores.name}: higher is better, so a maximum is no bar; use assert_at_least(scores, {maximum!r})"
         raise ValueError(msg)
     return _decide(_Gate(scores, maximum, alpha, estimand))
+
+
+def _check_bar(scores: Scores, bar: object) -> None:
+    """Refuse what is no number, such as the baseline's scores."""
+    if isinstance(bar, bool) or not isinstance(bar, int | float):
+        msg = f"{scores.name}: bar {bar!r:.60}; expected a number, in the unit of the metric"
+        raise TypeError(msg)
 
 
 @dataclass(frozen=True, slots=True)

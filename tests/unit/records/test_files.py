@@ -31,7 +31,7 @@ def test_a_failure_leaves_the_old_file_and_no_part(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", no_space)
-    with pytest.raises(StoreError, match=r"file\.json: No space left on device; choose another with --llmval-store$"):
+    with pytest.raises(StoreError, match=r"file\.json: No space left on device; records go where --llmval-store says"):
         replace_file(path, "new")
 
     assert path.read_text(encoding="utf-8") == "old"

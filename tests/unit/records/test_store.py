@@ -186,5 +186,5 @@ def test_a_store_that_cannot_be_written(tmp_path, write):
         write(LocalStore(tmp_path / "file" / "store"))
 
     text = str(caught.value)
-    assert text.startswith(f"the record store cannot write {tmp_path / 'file' / 'store'}")
-    assert text.endswith(": Not a directory; choose another with --llmval-store")
+    assert text.startswith(f"cannot write {tmp_path / 'file' / 'store'}")
+    assert text.endswith(": Not a directory; records go where --llmval-store says, reports where --llmval-out says")

@@ -60,21 +60,25 @@ def test_a_long_test_name_is_cut_and_the_metric_kept(gate):
 
 
 def test_the_lines_of_a_summary(summary, gate):
-    """Answer, table, reasons of what is undecided or worse, what was asked."""
+    """Answer, table, what there is to know of gates that stop nothing, what was asked."""
     gates = [
         gate("inconclusive", reason="40 cases\nwould decide"),
-        gate("equivalent", reason="not told"),
+        gate("equivalent", reason="it cannot fail"),
+        gate("regressed", reason="told where it failed", test="test_faq.py::test_b"),
         gate("worse_within", reason="within 5 pp"),
     ]
     told = summary(*gates, asked={"v2": Asked(measured=3, whole_sets={"faq"})})
 
     lines = list(summary_lines(told))
 
-    assert lines[0] == "NOT SHOWN: v1 -> v2, 3 gates: 1 inconclusive, 1 worse within, 1 equivalent"
-    assert [line.split()[0] for line in lines[1:5]] == ["gate", *["test_faq.py::test_a"] * 3]
-    assert lines[5:] == [
+    assert lines[0].startswith(
+        "REGRESSED: v1 -> v2, 4 gates: 1 regressed, 1 inconclusive, 1 worse within, 1 equivalent"
+    )
+    assert [line.split()[0] for line in lines[1:6]] == ["gate", "test_faq.py::test_b", *["test_faq.py::test_a"] * 3]
+    assert lines[6:] == [
         "inconclusive: test_faq.py::test_a rouge_l: 40 cases would decide",
         "worse within: test_faq.py::test_a rouge_l: within 5 pp",
+        "equivalent: test_faq.py::test_a rouge_l: it cannot fail",
         "v2: 3 answers measured",
     ]
 

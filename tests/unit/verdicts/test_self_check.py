@@ -134,7 +134,7 @@ def test_an_unbounded_metric_is_shifted(nats, higher):
     [
         ({"values": [1.0] * 2}, "about 10 cases would show a regression", {"alpha_adjusted": 0.001}),
         ({"values": [0.0] * 50}, "every score is at the worst value already", {}),
-        ({"values": [0.9] * 50}, "shown worse, but within the margin of 100 pp", {"margin": 1.0}),
+        ({"values": [0.9] * 50}, "shown worse, but within the margin of 99 pp", {"margin": 0.99}),
         ({"values": [1.0] * 50, "clusters": ("a", "b") * 25}, "2 clusters; an interval needs at least 5", {}),
         ({"values": [1.0] * 9 + [Unscored("no grade")]}, "10.0% of the cases are lost, more than 5%", {}),
         ({"values": [Unscored("no grade")] * 3}, "no case has a score on both sides", {}),

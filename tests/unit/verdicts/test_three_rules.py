@@ -277,3 +277,42 @@ def test_equal_size_under_no_loss_and_at_the_margin(graded):
 
     assert max(passes, improved) / runs <= 0.05 + 3 * 0.007
     assert differs / runs <= 0.10
+
+
+@pytest.mark.parametrize("clusters", [None, tuple(f"g{place % 12}" for place in range(60))])
+@pytest.mark.parametrize("decide", [decide_regression, decide_equivalence])
+def test_identical_answers_do_not_keep_a_tiny_relative_margin(graded, decide, clusters):
+    """A loss of .1 % would have shown in no one of 60 cases; the values vary, the changes do not."""
+    same = graded([0.3 + 0.01 * place for place in range(60)], clusters=clusters)
+
+    verdict = decide(same, same, relative_margin=0.001)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("margin", [1, 5])
+def test_a_margin_as_wide_as_the_metric_is_refused(graded, margin):
+    """It would tolerate everything; somebody meant percentage points."""
+    with pytest.raises(
+        ValueError, match=rf"rouge_l: margin={margin}; expected less than its range \[0, 1\]; {margin} "
+    ):
+        decide_regression(graded([0.5]), graded([0.5]), margin=margin)
+    with pytest.raises(ValueError, match=rf"rouge_l: minimum={margin}; expected less than its range"):
+        decide_improvement(graded([0.5]), graded([0.5]), minimum=margin)
+
+
+@pytest.mark.parametrize("margin", ["5%", True, None])
+def test_a_margin_that_is_no_number_is_refused(graded, margin):
+    """The message says what a margin is."""
+    with pytest.raises(ValueError, match=r"margin=.*; expected 0 or more, in the unit of the metric"):
+        decide_regression(graded([0.5]), graded([0.5]), margin=margin)
+
+
+def test_a_baseline_that_cannot_fall_is_told(graded):
+    """Nothing right before, nothing right now: not worse, and the gate says what that is worth."""
+    nothing = graded([0.0] * 100)
+
+    verdict = decide_regression(nothing, nothing)
+
+    assert verdict.outcome is Outcome.EQUIVALENT
+    assert verdict.reason == "the baseline's 0.000 could not fall by more than the margin: this gate cannot fail"
