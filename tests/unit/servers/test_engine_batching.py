@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pytest_llmval.servers.engine import TransformersEngine
-from pytest_llmval.servers.engine.batching import limit_batch, plan_batches
+from pytest_llmval.servers.engine.batching import plan_batches
 from pytest_llmval.servers.engine.prefill import common_prefix, prefill, shared_prefix
 
 
@@ -36,20 +36,12 @@ def test_families() -> None:
 def test_every_row_once(seed: int) -> None:
     """Each row is in exactly one batch, and no batch is too large."""
     draw = random.Random(seed)
-    lengths = [draw.randrange(1, 60) for _ in range(draw.randrange(40))]
+    rows = [[0] * draw.randrange(1, 60) for _ in range(draw.randrange(40))]
 
-    for batches in (plan_batches([[0] * n for n in lengths], 7), limit_batch(lengths, 7, 100)):
-        assert sorted(at for batch in batches for at in batch) == list(range(len(lengths)))
-        assert all(len(batch) <= 7 for batch in batches)
+    batches = plan_batches(rows, 7)
 
-
-def test_cells() -> None:
-    """A batch holds no more padded positions than allowed; a longer row is alone."""
-    lengths = [10, 300, 60, 40, 50]
-
-    batches = limit_batch(lengths, 8, 100)
-
-    assert batches == [[1], [2], [4, 3], [0]]
+    assert sorted(at for batch in batches for at in batch) == list(range(len(rows)))
+    assert all(len(batch) <= 7 for batch in batches)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_llmval.servers.engine.prefill import SHORTEST_SHARED_PREFIX
+from pytest_llmval.servers.engine.plan import SHORTEST_SHARED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,17 +23,3 @@ def plan_batches(rows: Sequence[Sequence[int]], batch_size: int) -> list[list[in
     families = {head: number for number, head in enumerate(members) if members[head] >= enough}
     order = sorted(range(len(rows)), key=lambda at: (families.get(heads[at], -1), -len(rows[at]), at))
     return [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
-
-
-def limit_batch(lengths: Sequence[int], batch_size: int, cells: int) -> list[list[int]]:
-    """Indices longest first, in batches of at most `batch_size` rows and `cells` padded positions.
-
-    A row longer than `cells` gets a batch of its own.
-    """
-    order = sorted(range(len(lengths)), key=lambda at: (-lengths[at], at))
-    batches: list[list[int]] = []
-    while order:
-        rows = max(1, min(batch_size, cells // max(1, lengths[order[0]])))
-        batches.append(order[:rows])
-        order = order[rows:]
-    return batches

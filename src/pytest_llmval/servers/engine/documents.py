@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.case_sets.case import content_hash
-from pytest_llmval.servers.engine.encoding import encode, first_token
+from pytest_llmval.servers.engine.encoding import encode, first_token, refuse_double_bos
 from pytest_llmval.servers.engine.token_scores import Tail, score_tails
 from pytest_llmval.servers.exchange import DocumentLikelihood
 from pytest_llmval.servers.perplexity_protocol import WHOLE, PerplexityProtocol
@@ -51,8 +51,13 @@ def protocol_of(
 
 
 def encode_document(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of a text with BOS (or EOS) in front, once also when the text already starts with it."""
+    """Token ids of a text with BOS (or EOS) in front, once also when the text already starts with it.
+
+    Raises:
+        RequestRefused: If the text itself starts with two BOS tokens.
+    """
     start, ids = first_token(tokenizer), encode(tokenizer, text, special=False)
+    refuse_double_bos(tokenizer, ids, text)
     return ids if ids[:1] == [start] else [start, *ids]
 
 

@@ -25,10 +25,15 @@ def encode_prompt(tokenizer: Any, prompt: Prompt) -> list[int]:
     if not text or not ids:
         msg = f"prompt {text!r} is empty; expected at least one token of text"
         raise RequestRefused(msg)
-    if ids[:2] == [tokenizer.bos_token_id] * 2:
+    refuse_double_bos(tokenizer, ids, text)
+    return ids
+
+
+def refuse_double_bos(tokenizer: Any, ids: Sequence[int], text: str) -> None:
+    """Raise RequestRefused for token ids that begin with two BOS, as a template and a tokenizer make them together."""
+    if list(ids[:2]) == [tokenizer.bos_token_id] * 2:
         msg = f"prompt starts with two BOS tokens {tokenizer.bos_token!r}; expected one: {text[:60]!r}…"
         raise RequestRefused(msg)
-    return ids
 
 
 def render(tokenizer: Any, prompt: Prompt) -> tuple[str, bool]:
@@ -75,11 +80,23 @@ def first_token(tokenizer: Any) -> int:
     raise RequestRefused(msg)
 
 
-def encode_pair(tokenizer: Any, context: str, continuation: str, *, special: bool) -> tuple[list[int], list[int]]:
+def encode_pair(
+    tokenizer: Any, context: str, continuation: str, *, special: bool, known: dict[Any, list[int]] | None = None
+) -> tuple[list[int], list[int]]:
     """Token ids of a context and of what follows it, split where the context's own tokens end.
 
     Trailing white space of the context belongs to the continuation, since tokenizers glue it to the next word.
     When the last token of the context and the first of the continuation merge, the context gives way.
+
+    Args:
+        tokenizer: The transformers tokenizer.
+        context: What comes before, perhaps nothing.
+        continuation: What is scored.
+        special: Whether the tokenizer's special tokens are still to be added.
+        known: Contexts that this function has encoded; given to several calls, each context is encoded once.
+
+    Raises:
+        RequestRefused: If the continuation has no token of its own.
 
     Source:
         lm-evaluation-harness, `TemplateLM._encode_pair`; unlike it, the ids fed are always those of the joined
@@ -87,7 +104,10 @@ def encode_pair(tokenizer: Any, context: str, continuation: str, *, special: boo
     """
     joined, bare = context + continuation, context.rstrip()
     special = special and not _has_bos(tokenizer, joined)
-    whole, alone = encode(tokenizer, joined, special=special), encode(tokenizer, bare, special=special)
+    whole, known = encode(tokenizer, joined, special=special), {} if known is None else known
+    if (bare, special) not in known:
+        known[bare, special] = encode(tokenizer, bare, special=special)
+    alone = known[bare, special]
     split = len(alone) if len(alone) < len(whole) else _agreeing(alone, whole)
     if split == 0:
         start = first_token(tokenizer)

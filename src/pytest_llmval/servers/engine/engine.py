@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from pytest_llmval.servers.engine.likelihood import Pair
+    from pytest_llmval.servers.engine.pair import Pair
     from pytest_llmval.servers.exchange import DocumentLikelihood, LogLikelihood, Request
     from pytest_llmval.servers.perplexity_protocol import Windows
     from pytest_llmval.settings import ModelSettings

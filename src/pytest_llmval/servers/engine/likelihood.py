@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_llmval.errors import RequestRefused
-from pytest_llmval.servers.engine.batching import limit_batch, plan_batches
-from pytest_llmval.servers.engine.encoding import encode_pair, render
-from pytest_llmval.servers.engine.prefill import prefill
-from pytest_llmval.servers.engine.token_scores import CELLS, Tail, TokenScores, score_tails, score_tokens, split_scores
+from pytest_llmval.servers.engine.contexts import estimate_contexts, plan_contexts, score_contexts
+from pytest_llmval.servers.engine.encoding import encode_pair, refuse_double_bos, render
+from pytest_llmval.servers.engine.packing import readings_of, score_packed
+from pytest_llmval.servers.engine.pair import Pair
+from pytest_llmval.servers.engine.plan import Estimate, Readings, pack
+from pytest_llmval.servers.engine.token_scores import most_positions, reading_costs, score_tails
 from pytest_llmval.servers.exchange import Choice, LogLikelihood, Response, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_llmval.servers.engine.network import Network
-    from pytest_llmval.servers.engine.prefill import Context
+    from pytest_llmval.servers.engine.token_scores import Tail, TokenScores
     from pytest_llmval.servers.exchange import Request
 
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Token ids of a context, at least one, and of the continuation that is scored."""
-
-    context: tuple[int, ...]
-    continuation: tuple[int, ...]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +47,28 @@ def prepare_question(network: Network, tokenizer: Any, request: Request) -> Ques
         RequestRefused: If a choice has no token or does not fit the context.
     """
     text, special = render(tokenizer, request.prompt)
-    pairs = [prepare_pair(network, tokenizer, text, choice, special=special) for choice in request.choices]
+    known: dict[Any, list[int]] = {}
+    pairs = (prepare_pair(network, tokenizer, text, choice, special=special, known=known) for choice in request.choices)
     return Question(request, tuple(pairs))
 
 
-def prepare_pair(network: Network, tokenizer: Any, context: str, continuation: str, *, special: bool = True) -> Pair:
-    """The pair of two texts.
+def prepare_pair(
+    network: Network,
+    tokenizer: Any,
+    context: str,
+    continuation: str,
+    *,
+    special: bool = True,
+    known: dict[Any, list[int]] | None = None,
+) -> Pair:
+    """The pair of two texts; `known` as in `encode_pair`.
 
     Raises:
-        RequestRefused: If the continuation has no token or both do not fit the model's context.
+        RequestRefused: If the continuation has no token, there are two BOS tokens, or both do not fit the model's
+            context: nothing is cut off.
     """
-    before, after = encode_pair(tokenizer, context, continuation, special=special)
+    before, after = encode_pair(tokenizer, context, continuation, special=special, known=known)
+    refuse_double_bos(tokenizer, [*before, *after], context + continuation)
     tokens, room = len(before) + len(after) - 1, network.context_length
     if room is not None and tokens > room:
         msg = (
@@ -94,54 +102,57 @@ def _chosen(question: Question, logprobs: list[float]) -> Response:
 
 
 def score_pairs(network: Network, pairs: Sequence[Pair], batch_size: int) -> list[LogLikelihood]:
-    """The likelihood of each continuation; equal contexts are read once."""
-    if not network.resumable:
-        tails = [Tail(pair.context + pair.continuation, len(pair.continuation)) for pair in pairs]
-        return [scores.total() for scores in score_tails(network, tails, batch_size)]
-    members: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    for at, pair in enumerate(pairs):
-        members[pair.context].append(at)
-    scores: dict[int, TokenScores] = {}
-    contexts = list(members)
-    for batch in plan_batches(contexts, batch_size):
-        asked = [(row, at) for row, place in enumerate(batch) for at in members[contexts[place]]]
-        branches = [Branch(row, pairs[at].continuation) for row, at in asked]
-        found = _score_branches(network, [contexts[place] for place in batch], branches, batch_size)
-        scores |= {at: each for (_, at), each in zip(asked, found, strict=True)}
-    return [scores[at].total() for at in range(len(pairs))]
+    """The likelihood of each continuation, computed in the way that costs least; equal pairs once."""
+    distinct = list(dict.fromkeys(pairs))
+    if not distinct:
+        return []
+    plan = plan_likelihood(network, distinct, batch_size)
+    log.debug("likelihood of %d continuations: %s", len(pairs), plan)
+    totals = {pair: scores.total() for pair, scores in zip(distinct, plan.compute(), strict=True)}
+    return [totals[pair] for pair in pairs]
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
-    """A continuation and the row of the context it follows."""
+class LikelihoodPlan:
+    """How likelihoods are computed: a function of what is asked and of the model alone."""
 
-    row: int
-    continuation: tuple[int, ...]
+    strategy: Literal["plain rows", "shared contexts", "packed rows"]
+    estimate: Estimate
+    plain: Estimate
+    """What plain rows, one a pair, would read."""
+    refusal: str
+    """Why rows cannot be packed; empty when they can."""
+    compute: Callable[[], list[TokenScores]] = field(repr=False, compare=False)
+    """Scores of each pair's continuation, in the order of the pairs."""
 
-
-def _score_branches(
-    network: Network, contexts: Sequence[Sequence[int]], branches: Sequence[Branch], batch_size: int
-) -> list[TokenScores]:
-    """Scores of continuations of one batch of contexts."""
-    context = prefill(network, contexts, max(len(branch.continuation) for branch in branches) - 1)
-    # What follows a context is known once it is read, so first tokens, often the only ones, need no second pass.
-    firsts = [branch.continuation[0] for branch in branches]
-    scores = split_scores(
-        score_tokens(context.logits, firsts, [branch.row for branch in branches]), [1] * len(branches)
-    )
-    longer = [at for at, branch in enumerate(branches) if len(branch.continuation) > 1]
-    lengths = [len(branches[at].continuation) - 1 for at in longer]
-    for batch in limit_batch(lengths, batch_size, CELLS // network.vocabulary):
-        places = [longer[number] for number in batch]
-        for at, rest in zip(places, _score_rests(context, [branches[at] for at in places]), strict=True):
-            scores[at] += rest
-    return scores
+    def __str__(self) -> str:
+        """Strategy and tokens, for a log."""
+        why = f"; not packed: {self.refusal}" if self.refusal else ""
+        return f"{self.strategy}, {self.estimate.tokens} tokens read, {self.plain.tokens} in plain rows{why}"
 
 
-def _score_rests(context: Context, branches: Sequence[Branch]) -> list[TokenScores]:
-    """Scores of all tokens but the first; every continuation has a second one."""
-    rests = [branch.continuation[1:] for branch in branches]
-    ids, mask = context.network.padded([branch.continuation[:-1] for branch in branches], "right")
-    logits = context.select([branch.row for branch in branches]).read(ids, mask)[mask.bool()]
-    targets = [token for rest in rests for token in rest]
-    return split_scores(score_tokens(logits, targets), [len(rest) for rest in rests])
+def plan_likelihood(network: Network, pairs: Sequence[Pair], batch_size: int) -> LikelihoodPlan:
+    """The cheapest way to score pairs, at least one, that the model allows; the plainest of equally cheap ones."""
+    costs, tails = reading_costs(network, batch_size), [pair.tail for pair in pairs]
+    plain = Estimate.of_rows([len(tail.ids) - 1 for tail in tails], costs)
+    refusal = _packing_refusal(network, tails)
+    plans = [LikelihoodPlan("plain rows", plain, plain, refusal, partial(score_tails, network, tails, batch_size))]
+    if network.resumable:
+        batches = plan_contexts(pairs, batch_size)
+        found, compute = estimate_contexts(network, batches, costs), partial(score_contexts, network, batches, costs)
+        plans.append(LikelihoodPlan("shared contexts", found, plain, refusal, compute))
+    if not refusal:
+        packing = pack(Readings.of(readings_of(tails)), costs)
+        compute = partial(score_packed, network, tails, packing)
+        plans.append(LikelihoodPlan("packed rows", packing.estimate(costs), plain, refusal, compute))
+    return min(plans, key=lambda plan: plan.estimate.cost)
+
+
+def _packing_refusal(network: Network, tails: Sequence[Tail]) -> str:
+    """Why these rows cannot be packed; empty when they can."""
+    longest = max(len(tail.ids) - 1 for tail in tails)
+    if network.gap_room and longest > network.gap_room:
+        return f"a row of {longest} tokens is longer than the model's window of {network.gap_room}"
+    if longest > (most := most_positions(network)):
+        return f"a row of {longest} tokens has more positions than the {most} whose logits are held at once"
+    return network.mask_refusal

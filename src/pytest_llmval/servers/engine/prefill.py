@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pytest_llmval.servers.engine.plan import SHORTEST_SHARED_PREFIX, agreement
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_llmval.servers.engine.network import Network
-
-SHORTEST_SHARED_PREFIX = 16
-"""Tokens below which sharing costs a forward pass more than it saves."""
 
 
 @dataclass(slots=True)
@@ -31,7 +30,7 @@ class Context:
     def select(self, rows: Sequence[int]) -> Context:
         """The given rows, in this order and as often as they are named; this context stays as it is."""
         indices = torch.tensor(rows, device=self.mask.device)
-        cache = _fork(self.cache)
+        cache = fork_cache(self.cache)
         cache.reorder_cache(indices)
         return Context(self.network, cache, self.mask[indices], self.logits[indices])
 
@@ -76,12 +75,11 @@ def shared_prefix(network: Network, rows: Sequence[Sequence[int]], following: in
 def common_prefix(rows: Sequence[Sequence[int]]) -> int:
     """Length of the longest prefix of all rows that leaves each at least one token."""
     # What the smallest and the largest row have in common, all rows between them have too.
-    low, high = min(map(list, rows)), max(map(list, rows))
-    most = min(len(row) for row in rows) - 1
-    return next((at for at in range(most) if low[at] != high[at]), most)
+    shared = agreement(min(map(list, rows)), max(map(list, rows)))
+    return min(shared, *(len(row) - 1 for row in rows))
 
 
-def _fork(cache: Any) -> Any:
+def fork_cache(cache: Any) -> Any:
     """A cache with the same tensors whose layers grow and shrink on their own."""
     fork = copy.copy(cache)
     fork.layers = [copy.copy(layer) for layer in cache.layers]
