@@ -48,7 +48,14 @@ class Run:
         self._noted: set[str] = set()
 
     def server(self, model: ModelSettings) -> Server:
-        """The server of a version, started on first use."""
+        """The server of a version, started on first use.
+
+        Raises:
+            CapabilityMissing: If no model may be asked in this run.
+        """
+        if self.settings.offline:
+            msg = f"--llmval-offline: no model is asked, and what tests ask {model.name} themselves is never replayed"
+            raise CapabilityMissing(msg)
         if model.name not in self._servers:
             self.fingerprint(model)
             self._servers[model.name] = open_server(model, self.settings.config.block)

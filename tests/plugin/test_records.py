@@ -225,3 +225,14 @@ def test_a_regression_without_reports_is_still_one(shop):
     shop.add_version("bad", wrong=range(30))
 
     assert shop.run("--llmval-out=taken", versions=("bad", "old")).ret == 1
+
+
+def test_offline_no_test_asks_a_model_itself(shop, distribution):
+    """Direct calls are never replayed: such tests skip with the reason; case sets are read from records."""
+    shop.run()
+    shop.pytester.makepyfile(test_calls="def test_calls(llm):\n    llm.generate('what is 1')")
+
+    result = shop.run(*distribution, "--llmval-offline", "-rs")
+
+    result.assert_outcomes(passed=61, skipped=1)
+    result.stdout.fnmatch_lines(["*--llmval-offline: no model is asked, and what tests ask new themselves is never*"])
