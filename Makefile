@@ -51,6 +51,7 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/speed.py $(ARGS)
+	$(BIN)/python benchmarks/likelihood.py
 	$(BIN)/python benchmarks/statistics_cost.py
 	$(BIN)/python benchmarks/gates.py
 	$(BIN)/python benchmarks/layers.py $(ARGS)

@@ -127,3 +127,30 @@ def test_verdict_errors_are_shown_without_a_module():
 def test_an_unknown_name_is_an_attribute_error():
     """As for any module."""
     assert not hasattr(pytest_llmval, "no_such_name")
+
+
+def test_the_statistics_are_public():
+    """Under these names they are called from suites; there may be more."""
+    from pytest_llmval import statistics
+
+    assert set(statistics.__all__) >= {
+        "benjamini_hochberg",
+        "clopper_pearson_interval",
+        "clustered_interval",
+        "cohen_kappa",
+        "e_process_binary",
+        "e_process_bounded",
+        "fleiss_kappa",
+        "gwet_ac1",
+        "holm",
+        "krippendorff_alpha",
+        "mcnemar_exact",
+        "mcnemar_midp",
+        "minimal_detectable_effect",
+        "paired_t_interval",
+        "required_n",
+        "sign_flip_p",
+        "tango_interval",
+        "wilson_interval",
+    }
+    assert all(hasattr(statistics, name) for name in statistics.__all__)

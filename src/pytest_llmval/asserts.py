@@ -11,7 +11,7 @@ from pytest_llmval.errors import InvalidComparison, ModelRegression
 from pytest_llmval.scoring.calibration import Confidences
 from pytest_llmval.scoring.same_answers import same_answers
 from pytest_llmval.scoring.score import Scores
-from pytest_llmval.statistics.calibration_bins import BINS
+from pytest_llmval.statistics.calibration.bins import BINS
 from pytest_llmval.verdicts.calibration import decide_calibrated
 from pytest_llmval.verdicts.equivalence import decide_equivalence
 from pytest_llmval.verdicts.family import gate_alpha

@@ -85,7 +85,7 @@ def choice_brier(responses: Iterable[Response]) -> Scores:
         responses: Responses to a case set with `choices=` and `answer=`.
 
     Source:
-        As `pytest_llmval.statistics.calibration_scores.brier_multiclass`; lm-eval's `brier_score`.
+        As `pytest_llmval.statistics.calibration.scores.brier_multiclass`; lm-eval's `brier_score`.
     """
 
     def brier(case: Case, response: Response) -> float | Unscored:

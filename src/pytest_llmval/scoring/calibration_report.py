@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_llmval.scoring.calibration import Confidences, choice_confidence
-from pytest_llmval.statistics import calibration as errors
-from pytest_llmval.statistics.calibration_bins import BINS
-from pytest_llmval.statistics.calibration_consistency import consistency, reliability
-from pytest_llmval.statistics.calibration_scores import brier_decomposition
+from pytest_llmval.statistics.calibration import errors
+from pytest_llmval.statistics.calibration.bins import BINS
+from pytest_llmval.statistics.calibration.consistency import consistency, reliability
+from pytest_llmval.statistics.calibration.scores import brier_decomposition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_llmval.servers.exchange import Response
-    from pytest_llmval.statistics.calibration_consistency import Consistency, ReliabilityBin
-    from pytest_llmval.statistics.calibration_scores import BrierParts
+    from pytest_llmval.statistics.calibration.consistency import Consistency, ReliabilityBin
+    from pytest_llmval.statistics.calibration.scores import BrierParts
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.scoring.score import Unscored
-from pytest_llmval.statistics.calibration_bins import BINS, bins_of
-from pytest_llmval.statistics.calibration_consistency import consistency
-from pytest_llmval.statistics.calibration_power import calibration_power, required_calibration_cases
+from pytest_llmval.statistics.calibration.bins import BINS, bins_of
+from pytest_llmval.statistics.calibration.consistency import consistency
+from pytest_llmval.statistics.calibration.power import calibration_power, required_calibration_cases
 from pytest_llmval.verdicts import comparable
 from pytest_llmval.verdicts.evidence import scores_to_dict
 from pytest_llmval.verdicts.verdict import Counts, Outcome, Verdict
@@ -16,7 +16,7 @@ from pytest_llmval.verdicts.wording import LONGEST_HEADLINE, counted, naming, sh
 
 if TYPE_CHECKING:
     from pytest_llmval.scoring.calibration import Confidences
-    from pytest_llmval.statistics.calibration_consistency import Consistency
+    from pytest_llmval.statistics.calibration.consistency import Consistency
 
 METRIC = "calibration_error"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_llmval.statistics.differences.paired import mcnemar_midp
+from pytest_llmval.statistics.differences.sign_flip import sign_flip_p
 from pytest_llmval.statistics.intervals import Interval
-from pytest_llmval.statistics.paired import mcnemar_midp
-from pytest_llmval.statistics.sign_flip import sign_flip_p
 from pytest_llmval.verdicts import comparable
 from pytest_llmval.verdicts.estimand import Estimand, check_estimand, missing_trials, more_of
 from pytest_llmval.verdicts.estimate import (

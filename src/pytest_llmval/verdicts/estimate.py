@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pytest_llmval.statistics.clustered import cluster_sums, clustered_mean
+from pytest_llmval.statistics.differences.clustered import cluster_sums, clustered_mean
+from pytest_llmval.statistics.differences.paired import tango_interval
+from pytest_llmval.statistics.differences.ratio import weighted_mean
+from pytest_llmval.statistics.differences.suite import suite_mean
 from pytest_llmval.statistics.intervals import Interval, rare_change_interval, t_interval, wilson_interval
 from pytest_llmval.statistics.mean import MeanWithError
-from pytest_llmval.statistics.paired import tango_interval
-from pytest_llmval.statistics.ratio import weighted_mean
-from pytest_llmval.statistics.suite import suite_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pytest_llmval.statistics.stopping import Finding, deciding_trials, fewest_trials, stopping_rule
+from pytest_llmval.statistics.sequential.stopping import Finding, deciding_trials, fewest_trials, stopping_rule
 from pytest_llmval.verdicts.comparable import LARGEST_LOST_SHARE
 from pytest_llmval.verdicts.verdict import Counts, Outcome, Verdict
 from pytest_llmval.verdicts.wording import confidence_text, counted
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_llmval.statistics.intervals import Interval
-    from pytest_llmval.statistics.stopping import StoppingRule
+    from pytest_llmval.statistics.sequential.stopping import StoppingRule
 
 METRIC = "pass rate over trials"
 

@@ -12,7 +12,7 @@ from pytest_llmval.current import TestInProgress, in_progress
 from pytest_llmval.scoring.calibration import Confidences, choice_brier, choice_confidence, choice_nll
 from pytest_llmval.scoring.calibration_report import calibration
 from pytest_llmval.servers.exchange import Choice
-from pytest_llmval.statistics.calibration_scores import brier_multiclass, negative_log_likelihood
+from pytest_llmval.statistics.calibration.scores import brier_multiclass, negative_log_likelihood
 
 TWO = {"choices": [("a", "b")], "answer": [1]}
 

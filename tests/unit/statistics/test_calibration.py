@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmval.statistics.calibration import (
+from pytest_llmval.statistics.calibration.bins import bins_of
+from pytest_llmval.statistics.calibration.errors import (
     debiased_calibration_error,
     expected_calibration_error,
     maximum_calibration_error,
     overconfidence,
     root_mean_square_calibration_error,
 )
-from pytest_llmval.statistics.calibration_bins import bins_of
-from pytest_llmval.statistics.calibration_scores import (
+from pytest_llmval.statistics.calibration.scores import (
     brier_binary,
     brier_decomposition,
     brier_multiclass,

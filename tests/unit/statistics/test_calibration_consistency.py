@@ -7,8 +7,8 @@ from math import comb
 import numpy as np
 import pytest
 
-from pytest_llmval.statistics.calibration_consistency import consistency, consistency_p, reliability
-from pytest_llmval.statistics.calibration_power import calibration_power, required_calibration_cases
+from pytest_llmval.statistics.calibration.consistency import consistency, consistency_p, reliability
+from pytest_llmval.statistics.calibration.power import calibration_power, required_calibration_cases
 
 
 def beta(cases, seed):
@@ -78,7 +78,7 @@ def test_draws_in_pieces_are_the_same_draws(monkeypatch):
     """Memory bounds the pieces, not the result."""
     sure = beta(50, 0)
     whole = consistency(sure, [1] * 50)
-    monkeypatch.setattr("pytest_llmval.statistics.calibration_consistency._CELLS_AT_ONCE", 700)
+    monkeypatch.setattr("pytest_llmval.statistics.calibration.consistency._CELLS_AT_ONCE", 700)
 
     assert consistency(sure, [1] * 50) == whole
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmval.statistics import clustered_interval, paired_t_interval
-from pytest_llmval.statistics.clustered import cluster_sums, clustered_mean
+from pytest_llmval.statistics.differences.clustered import cluster_sums, clustered_mean
 
 columns = st.lists(st.tuples(st.floats(-1, 1), st.integers(0, 5)), min_size=4, max_size=40).filter(
     lambda rows: len({cluster for _, cluster in rows}) > 1

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmval.statistics.cusum import cusum, cusum_run_length
+from pytest_llmval.statistics.sequential.cusum import cusum, cusum_run_length
 
 # NIST/SEMATECH e-Handbook of Statistical Methods, section 6.3.2.3: target 325, k = 0.3175, h = 4.1959.
 NIST = [324.925, 324.675, 324.725, 324.350, 325.350, 325.225, 324.125, 324.525, 325.225, 324.600]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmval.statistics import design_effect, intraclass_correlation
-from pytest_llmval.statistics.clustered import clustered_mean
+from pytest_llmval.statistics.differences.clustered import clustered_mean
 
 SIZES = st.lists(st.integers(1, 50), min_size=1, max_size=20)
 

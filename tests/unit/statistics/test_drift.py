@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from pytest_llmval.statistics.drift import jensen_shannon, population_stability
+from pytest_llmval.statistics.distributions.drift import jensen_shannon, population_stability
 
 cells = st.integers(2, 8).flatmap(
     lambda n: st.tuples(*[st.lists(st.integers(0, 50), min_size=n, max_size=n).filter(any)] * 2)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate
 
-from pytest_llmval.statistics.e_process import anytime_p, e_process_binary, e_process_bounded
+from pytest_llmval.statistics.sequential.e_process import anytime_p, e_process_binary, e_process_bounded
 
 RATES = st.floats(0.02, 0.98)
 RUNS = 4000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmval.statistics.expected_grade import expected_grade
+from pytest_llmval.statistics.agreement.expected_grade import expected_grade
 
 grades = st.dictionaries(st.integers(1, 10), st.floats(-50, 0), min_size=1)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pytest_llmval.statistics.fairness import bbq_score, entropy_index, theil_index
+from pytest_llmval.statistics.safety.fairness import bbq_score, entropy_index, theil_index
 
 people = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30)
 

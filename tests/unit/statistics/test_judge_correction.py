@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pytest_llmval.statistics import clopper_pearson_interval, wilson_interval
-from pytest_llmval.statistics.judge_correction import (
+from pytest_llmval.statistics.agreement.judge_correction import (
     JudgeCounts,
     corrected_rate,
     prediction_powered_mean,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmval.statistics.kernel_distance import mmd_squared
+from pytest_llmval.statistics.distributions.kernel_distance import mmd_squared
 
 points = st.lists(st.lists(st.floats(-3, 3), min_size=2, max_size=2), min_size=2, max_size=6)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmval.statistics.memorisation import exposure
+from pytest_llmval.statistics.safety.memorisation import exposure
 
 
 def test_first_of_a_million():

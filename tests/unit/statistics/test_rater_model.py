@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_llmval.statistics.rater_model import Rating, dawid_skene
+from pytest_llmval.statistics.agreement.rater_model import Rating, dawid_skene
 
 # Dawid and Skene (1979), table 1: 45 patients; the first anaesthetist rated each three times, four others once.
 PATIENTS = """

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmval.statistics.clustered import clustered_interval
-from pytest_llmval.statistics.paired import paired_t_interval
-from pytest_llmval.statistics.ratio import weighted_interval, weighted_mean
+from pytest_llmval.statistics.differences.clustered import clustered_interval
+from pytest_llmval.statistics.differences.paired import paired_t_interval
+from pytest_llmval.statistics.differences.ratio import weighted_interval, weighted_mean
 
 VALUES = st.lists(st.floats(-5, 5), min_size=2, max_size=12)
 

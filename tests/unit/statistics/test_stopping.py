@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from pytest_llmval.statistics.e_process import e_process_binary
-from pytest_llmval.statistics.stopping import (
+from pytest_llmval.statistics.sequential.e_process import e_process_binary
+from pytest_llmval.statistics.sequential.stopping import (
     Finding,
     deciding_trials,
     fewest_trials,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_llmval.statistics import suite_interval, variance_components
-from pytest_llmval.statistics.suite import suite_mean
+from pytest_llmval.statistics.differences.suite import suite_mean
 
 CASES = st.lists(
     st.tuples(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmval.statistics.toxicity import expected_maximum_toxicity, toxic_fraction, toxicity_probability
+from pytest_llmval.statistics.safety.toxicity import expected_maximum_toxicity, toxic_fraction, toxicity_probability
 
 PROMPTS = [[0.1, 0.6, 0.2], [0.3, 0.4, 0.1], [0.05, 0.7, 0.9]]
 rows = st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=8)

@@ -32,7 +32,7 @@ from pytest_llmval.statistics import (
     tango_interval,
     wilson_interval,
 )
-from pytest_llmval.statistics.clustered import clustered_mean
+from pytest_llmval.statistics.differences.clustered import clustered_mean
 
 SLEEP = (
     np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmval.scoring.tokens.perplexity import clusters_of, ids_of, likelihoods, texts_of, weight_of
 from pytest_llmval.servers.perplexity_protocol import Windows
-from pytest_llmval.statistics.ratio import weighted_interval
+from pytest_llmval.statistics.differences.ratio import weighted_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_llmval.statistics.calibration_bins import BINS, bins_of, checked
+from pytest_llmval.statistics.calibration.bins import BINS, bins_of, checked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from pytest_llmval.statistics.calibration_bins import Binning
+    from pytest_llmval.statistics.calibration.bins import Binning
 
     Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from pytest_llmval.statistics.clustered import cluster_places
+from pytest_llmval.statistics.differences.clustered import cluster_places
 from pytest_llmval.statistics.intervals import Interval
 from pytest_llmval.statistics.quantiles import check_confidence
 

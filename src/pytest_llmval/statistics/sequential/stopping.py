@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from pytest_llmval.statistics.e_process import e_process_binary
 from pytest_llmval.statistics.intervals import Interval
 from pytest_llmval.statistics.power import smallest_sufficient
+from pytest_llmval.statistics.sequential.e_process import e_process_binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable

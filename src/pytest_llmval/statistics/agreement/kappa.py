@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pytest_llmval.statistics.agreement import Agreement, beyond_chance
-from pytest_llmval.statistics.ratings import coded
+from pytest_llmval.statistics.agreement.coefficient import Agreement, beyond_chance
+from pytest_llmval.statistics.agreement.ratings import coded
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
 
-    from pytest_llmval.statistics.ratings import Ratings
+    from pytest_llmval.statistics.agreement.ratings import Ratings
 
     Floats = NDArray[np.float64]
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_llmval.statistics.calibration_bins import BINS, bins_of, checked
+from pytest_llmval.statistics.calibration.bins import BINS, bins_of, checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_llmval.statistics.calibration_bins import Bin, Binning
+    from pytest_llmval.statistics.calibration.bins import Bin, Binning
 
 _FEWEST_TO_DEBIAS = 2
 

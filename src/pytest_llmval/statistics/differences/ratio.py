@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_llmval.statistics.clustered import cluster_sums
+from pytest_llmval.statistics.differences.clustered import cluster_sums
 from pytest_llmval.statistics.mean import MeanWithError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pytest_llmval.statistics.clustered import cluster_sums
+from pytest_llmval.statistics.differences.clustered import cluster_sums
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_llmval.statistics.calibration_bins import BINS, checked, places_of
+from pytest_llmval.statistics.calibration.bins import BINS, checked, places_of
 from pytest_llmval.statistics.power import smallest_sufficient
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_llmval.statistics.calibration_bins import Binning
+    from pytest_llmval.statistics.calibration.bins import Binning
 
     Floats = NDArray[np.float64]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from pytest_llmval.statistics.agreement import Agreement, widened_interval
+from pytest_llmval.statistics.agreement.coefficient import Agreement, widened_interval
+from pytest_llmval.statistics.agreement.ratings import check_items, is_missing
 from pytest_llmval.statistics.intervals import Interval
 from pytest_llmval.statistics.quantiles import check_confidence
-from pytest_llmval.statistics.ratings import check_items, is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence

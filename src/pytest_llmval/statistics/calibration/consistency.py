@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_llmval.statistics.calibration_bins import BINS, bins_of, checked, places_of
+from pytest_llmval.statistics.calibration.bins import BINS, bins_of, checked, places_of
 from pytest_llmval.statistics.intervals import Interval, wilson_interval
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_llmval.statistics.calibration_bins import Bin, Binning
+    from pytest_llmval.statistics.calibration.bins import Bin, Binning
 
     Floats = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmval.statistics.trials import trials_of_both
+from pytest_llmval.statistics.differences.trials import trials_of_both
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from pytest_llmval.statistics.differences.trials import trials_of_both
 from pytest_llmval.statistics.mean import MeanWithError
-from pytest_llmval.statistics.trials import trials_of_both
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_llmval.statistics.differences.trials import Trials
     from pytest_llmval.statistics.intervals import Interval
-    from pytest_llmval.statistics.trials import Trials
 
 
 def suite_interval(

@@ -1,0 +1,1 @@
+"""Two versions on the same cases: intervals and p-values of the difference."""

@@ -1,0 +1,1 @@
+"""Scores of fairness, toxicity and memorisation."""

@@ -1,0 +1,1 @@
+"""Decisions that may be looked at while the data come in."""
