@@ -76,7 +76,7 @@ def test_a_sound_suite(noisy):
     assert result.returncode == 0, result.stdout + result.stderr
     assert lines[0] == "A/A check of noisy: 1 gate sound; trials dealt to two sides 60 times"
     assert lines[1].split() == [
-        "gate", "n", "trials", "says", "unchanged", "95%", "CI", "inconclusive", "noise", "detects",
+        "gate", "n", "trials", "false", "alarm", "share", "95%", "CI", "inconclusive", "noise", "detects",
     ]  # fmt: skip
     assert re.fullmatch(
         r"test_qa.py::test_0 exact_match +60 +4 +regressed +\d+\.\d% +\[\d+\.\d, \d+\.\d\] +\d+\.\d% +"
@@ -87,6 +87,35 @@ def test_a_sound_suite(noisy):
         "not compared, as they have no A/A check (at_least): test_qa.py::test_1 exact_match",
     ]
     assert not (noisy.path / "llmval-out").exists()
+
+
+def test_no_file_is_named_that_is_gone_afterwards(noisy):
+    """The reports of the run are read and removed; of a run with pytest itself they stay, and are named."""
+    gates(noisy, GATE)
+    of_pytest = noisy.run("--llmval-trials=4", versions=("noisy", "noisy"))
+
+    result = aa(noisy, "--model-version=noisy")
+
+    of_pytest.stdout.fnmatch_lines(["summary: llmval-out*summary.md"])
+    assert "SHOWN: noisy -> noisy" in result.stdout
+    assert "summary:" not in result.stdout
+    assert "llmval-aa-" not in result.stdout
+
+
+def test_a_gate_that_seldom_passes(noisy):
+    """Without a margin nothing is ever shown: it is not called sound, but raises no false alarm, hence exit 0."""
+    gates(noisy, GATE.replace("0.1", "0.0"))
+
+    result = aa(noisy, "--model-version=noisy")
+
+    lines = report(result)
+    assert result.returncode == 0
+    assert lines[0] == "A/A check of noisy: 1 of 1 gate seldom passes; trials dealt to two sides 60 times"
+    assert re.fullmatch(
+        r"test_qa.py::test_0 exact_match: seldom passes: inconclusive in \d+% of the splits although nothing changed: "
+        "more cases or a wider margin",
+        lines[3],
+    )
 
 
 def test_the_same_seed_gives_the_same_report(noisy):
@@ -162,6 +191,17 @@ def test_a_suite_that_compares_nothing(shop):
     [
         (("--model-version=new", "--trials=1"), "llmval aa: --trials 1: expected at least 2, one for each of the two "),
         (("--model-version=new", "--splits=0"), "llmval aa: --splits 0: expected at least 1"),
+        *(
+            (("--model-version=new", f"{option}=9"), f"llmval aa: {option} cannot be given on to pytest: {instead}\n")
+            for option, instead in (
+                ("--baseline-version", "the version is its own baseline; compare two with pytest itself"),
+                ("--llmval-baseline-version", "the version is its own baseline; compare two with pytest itself"),
+                ("--llmval-model-version", "name the version with --model-version"),
+                ("--llmval-trials", "give the number with --trials"),
+                ("--llmval-out", "the reports of the run would read as the verdict on a version, and are not kept"),
+            )
+        ),
+        (("--model-version=new", "--baseline-version", "old"), "llmval aa: --baseline-version cannot be given on"),
         (("--model-version=nwe",), "ERROR: --model-version: unknown model version 'nwe'; did you mean 'new'"),
         (("--model-version=new", "nowhere.py"), "ERROR: file or directory not found: nowhere.py"),
     ],

@@ -229,6 +229,20 @@ def test_only_the_verdicts_are_needed(two_gates):
     assert compare(first, second).exit_code == 1
 
 
+def test_a_run_that_shows_nothing_is_noted(two_gates):
+    """How the runs ended does not decide, and each is told once; runs that are SHOWN are not."""
+    shown, again = run(two_gates), run(two_gates)
+    regressed = run(two_gates, versions=("worse", "old"))
+
+    silent, noted, twice = compare(shown, again), compare(regressed, shown), compare(regressed, regressed)
+
+    line = f"note: the answer of run {regressed} was REGRESSED: old -> worse, 2 gates: 1 regressed, 1 "
+    assert (silent.exit_code, noted.exit_code, twice.exit_code) == (0, 0, 0)
+    assert "note:" not in silent.output
+    assert noted.output.splitlines()[-1].startswith(line)
+    assert twice.output.count("note:") == 1
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

@@ -10,6 +10,13 @@ import pytest
 N = 60
 
 
+@pytest.fixture(autouse=True)
+def _at_a_desk(monkeypatch):
+    """These tests may run in CI, where nothing is locked."""
+    for variable in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(variable, raising=False)
+
+
 @pytest.fixture
 def lock(shop):
     """A function that runs the command in the folder of the suite, or in one below."""
@@ -266,6 +273,53 @@ def test_without_a_settings_file_the_lock_lies_in_the_root_of_the_tests(shop):
 
     assert result.ret == 0
     assert entries(shop.path) == [("suite/qa.jsonl", "qa", N)]
+
+
+@pytest.mark.parametrize("variable", ["CI", "BUILD_NUMBER"])
+def test_ci_never_locks(locked, lock, monkeypatch, variable):
+    """It would accept whatever it is given; the lock stays as it was."""
+    before = (locked.path / "llmval.lock").read_bytes()
+    change(locked)
+    monkeypatch.setenv(variable, "true")
+
+    result = lock()
+
+    assert result.returncode == 4
+    assert result.stderr == (
+        f"llmval lock: CI never locks: changed data are accepted by a person ({variable}='true' is set); "
+        "lock at your desk and commit llmval.lock\n"
+    )
+    assert (locked.path / "llmval.lock").read_bytes() == before
+
+
+def test_locking_some_tests_leaves_the_data_of_others_locked(locked, lock):
+    """Without tests what is no longer asked goes; an option alone names no test."""
+    locked.write_lines("more.jsonl", [{"id": "m", "question": "what is 1"}])
+    locked.pytester.makepyfile(
+        test_more="""
+        from pytest_llmval import cases
+        more = cases("more.jsonl", prompt="{question}")
+
+        @more.each
+        def test_more(response):
+            assert response.text
+        """
+    )
+    change(locked)
+
+    some = lock("test_more.py")
+
+    added, told = some.stdout.splitlines()[:2]
+    assert added.startswith("added    more.jsonl: more@")
+    assert told == (
+        "llmval.lock pins 2 case sets; 1 of them was not collected and stays as it was: "
+        "`llmval lock` without TESTS drops what no test asks"
+    )
+    assert entries(locked.path) == [("more.jsonl", "more", 1), ("qa.jsonl", "qa", N)]
+    assert locked.run().ret == pytest.ExitCode.INTERRUPTED
+    (locked.path / "test_qa.py").unlink()
+    assert lock("-p", "no:cacheprovider").stdout.startswith("removed  qa.jsonl: qa@")
+    assert entries(locked.path) == [("more.jsonl", "more", 1)]
 
 
 def test_nothing_is_run_to_lock(shop):

@@ -504,6 +504,58 @@ def test_what_cannot_be_blessed_is_refused(shop, args, message):
     assert [path.name for path in shop.path.rglob("baselines/*")] == ["taken"]
 
 
+def test_a_run_that_shows_nothing_is_blessed_with_a_word_about_it(shop, distribution):
+    """Its answers are real all the same; a run that is SHOWN gets no note."""
+    shop.add_version("worse", wrong=range(15))
+    shop.run(*distribution, "-k", "gate")
+    shown = bless("latest", "--as", "shown")
+
+    shop.run(*distribution, "-k", "gate", versions=("worse", "old"))
+    regressed = bless("latest", "--as", "regressed")
+
+    assert "note:" not in shown
+    assert (
+        f"\nnote: the answer of run {shop.runs[-1].name} was REGRESSED: old -> worse, 1 gate: regressed\n" in regressed
+    )
+
+
+def test_a_run_that_was_stopped_early_is_blessed_with_a_word_about_it(shop):
+    """Whether that is its answer or a test failed before."""
+    edit_suite(shop, "from pytest_llmval", "import pytest\nfrom pytest_llmval")
+    suite = shop.path / "test_qa.py"
+    calm = suite.read_text(encoding="utf-8")
+    suite.write_text(calm + "\ndef test_stop():\n    pytest.exit('enough')\n", encoding="utf-8")
+    shop.run("-k", "gate or stop")
+    stopped = bless("latest", "--as", "stopped")
+
+    suite.write_text(calm + "\ndef test_stop():\n    assert False\n", encoding="utf-8")
+    shop.run("-x", "-k", "gate or stop")
+    failed = bless("latest", "--as", "failed")
+
+    first, second = (run.name for run in shop.runs)
+    assert f"\nnote: the answer of run {first} was STOPPED EARLY: old -> new, 1 gate: equivalent\n" in stopped
+    assert (
+        f"\nnote: the answer of run {second} was FAILED: old -> new, 1 gate: equivalent; 1 other test failed; "
+        "it was STOPPED EARLY\n"
+    ) in failed
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
+def test_a_run_without_results_may_not_have_ended(shop, content):
+    """It was killed, or runs still."""
+    shop.run("-k", "gate")
+    results = shop.runs[-1] / "results.json"
+    results.unlink()
+    if content is not None:
+        results.write_text(content, encoding="utf-8")
+
+    told = bless("latest", "--as", "v1-oct")
+
+    assert (
+        f"\nnote: run {shop.runs[-1].name} left no results.json that can be read; it may not have come to its end\n"
+    ) in told
+
+
 def test_a_run_that_is_none_lists_the_latest(shop):
     """The newest first; the beginning of an id is enough when it is the only one."""
     shop.run("-k", "gate or each", versions=("old",))

@@ -116,24 +116,41 @@ def _start(value: object) -> str:
     return f"{value!r:.80}"
 
 
-def write_lock(path: Path, pins: Iterable[Pin]) -> list[str]:
+def write_lock(path: Path, pins: Iterable[Pin], *, keep_others: bool = False) -> list[str]:
     """Write a lock file anew and give what that changed, one line a case set and one for the file.
+
+    Args:
+        path: The file.
+        pins: What is asked now.
+        keep_others: Whether what the file pins besides stays, since some of the tests alone were collected.
 
     Raises:
         DatasetError: If it cannot be written.
     """
-    now = sorted(set(pins))
+    now, others = set(pins), set[Pin]()
     try:
         changes = changes_between(read_lock(path) if path.is_file() else (), now)
-        lines = list(map(str, changes)) or ["nothing has changed"]
+        others = {change.locked for change in changes if keep_others and change.locked and change.now is None}
+        lines = [str(change) for change in changes if change.locked not in others] or ["nothing has changed"]
     except DatasetError as error:
         lines = [f"replaced: {error}"]
     try:
-        path.write_text(_text(now), encoding="utf-8", newline="\n")
+        path.write_text(_text(sorted(now | others)), encoding="utf-8", newline="\n")
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror or error}"
         raise DatasetError(msg) from error
-    return [*lines, f"{path.name} pins {len(now)} case {'set' if len(now) == 1 else 'sets'}"]
+    return [*lines, f"{path.name} pins {_counted(len(now | others))}{_stay(len(others))}"]
+
+
+def _counted(pins: int) -> str:
+    return f"{pins} case {'set' if pins == 1 else 'sets'}"
+
+
+def _stay(others: int) -> str:
+    if not others:
+        return ""
+    were = "was not collected and stays as it was" if others == 1 else "were not collected and stay as they were"
+    return f"; {others} of them {were}: `llmval lock` without TESTS drops what no test asks"
 
 
 def _text(pins: Iterable[Pin]) -> str:

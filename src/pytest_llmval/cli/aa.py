@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.errors import SettingsError
+from pytest_llmval.ledger import RESULTS
 from pytest_llmval.reports.results import INFRASTRUCTURE_FAILED
 from pytest_llmval.reports.self_check import CheckedGate, SelfCheckReport, self_check_lines
 from pytest_llmval.reports.summary import Gate
@@ -20,10 +21,17 @@ from pytest_llmval.verdicts.self_check import SPEAKS, self_check
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SOUND, UNSOUND, NO_GATE = 0, 1, 5
+RIGHT, WRONG, NO_GATE = 0, 1, 5
 ENDED = (0, 1, 5, INFRASTRUCTURE_FAILED)
 """Exit statuses of a pytest that ran its tests; of any other it has said why."""
-RESULTS = "results.json"
+OWN_OPTIONS = {
+    "--baseline-version": "the version is its own baseline; compare two with pytest itself",
+    "--llmval-baseline-version": "the version is its own baseline; compare two with pytest itself",
+    "--llmval-model-version": "name the version with --model-version",
+    "--llmval-trials": "give the number with --trials",
+    "--llmval-out": "the reports of the run would read as the verdict on a version, and are not kept",
+}
+"""Options that the run is given by this command, each with what the user does instead."""
 
 
 def aa(
@@ -46,12 +54,14 @@ def aa(
         seed: Of the dealing.
 
     Returns:
-        0 when every gate is sound, 1 when one is not, 5 when none compares; else the exit status of pytest.
+        1 when a gate is wrong, 5 when none compares, 0 when all are right, even if one seldom passes; else the exit
+        status of pytest.
 
     Raises:
-        SettingsError: If a number is too small.
+        SettingsError: If a number is too small, or an option is one that this command gives.
     """
     _refuse_too_few(trials, splits)
+    _refuse_own(arguments)
     with tempfile.TemporaryDirectory(prefix="llmval-aa-") as folder:
         status = _run_suite(arguments, version, trials, folder)
         recorded = _read(Path(folder) / RESULTS) if status in ENDED else Recorded()
@@ -63,7 +73,7 @@ def aa(
     report = _checked(recorded, version, splits, seed)
     for line in self_check_lines(report):
         tell(line)
-    return UNSOUND if report.unsound else SOUND
+    return WRONG if report.wrong else RIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +99,19 @@ def _refuse_too_few(trials: int, splits: int) -> None:
         raise SettingsError(msg)
 
 
+def _refuse_own(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if name in OWN_OPTIONS:
+            msg = f"{name} cannot be given on to pytest: {OWN_OPTIONS[name]}"
+            raise SettingsError(msg)
+
+
 def _run_suite(arguments: Sequence[str], version: str, trials: int, out: str) -> int:
     """Exit status of pytest. Its reports go elsewhere: they would read as the verdict on a version."""
     named = [f"--model-version={version}", f"--baseline-version={version}", f"--llmval-trials={trials}"]
-    command = [sys.executable, "-m", "pytest", "-q", *arguments, *named, f"--llmval-out={out}"]
+    reports = ["-p", "pytest_llmval.hooks.own_reports", f"--llmval-out={out}"]
+    command = [sys.executable, "-m", "pytest", "-q", *arguments, *named, *reports]
     return subprocess.run(command, check=False).returncode  # noqa: S603 - no shell
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_llmval.cli.runs import find_run, workplace
+from pytest_llmval.cli.ci import refuse_ci
+from pytest_llmval.cli.runs import find_run, run_notes, workplace
 from pytest_llmval.errors import SettingsError
 from pytest_llmval.records.baseline import write_baseline
 from pytest_llmval.records.baseline_names import BASELINES, recorded_baselines
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from pytest_llmval.cli.runs import Workplace
     from pytest_llmval.records.baseline import AnsweredSet, Origin
 
-CI_VARIABLES = ("CI", "BUILD_NUMBER")
-"""What build servers set; pytest goes by the same two."""
-
 
 @dataclass(frozen=True, slots=True)
 class Blessed:
@@ -35,6 +32,8 @@ class Blessed:
     answered: Sequence[AnsweredSet]
     is_found_by_name: bool
     """Whether its name alone tells where it is."""
+    notes: tuple[str, ...]
+    """What whoever blesses should know of the run."""
 
 
 def bless(
@@ -60,7 +59,7 @@ def bless(
         SettingsError: If CI asks for it, the name cannot be taken, or there is no such run.
         StoreError: If the run has no answers of the version.
     """
-    _refuse_ci()
+    refuse_ci("blesses: a baseline is accepted by a person", "bless at your desk and commit the folder")
     place = workplace(store)
     folder = _home(place, into, in_store=in_store) / name
     _check_name(name, place, folder)
@@ -72,17 +71,7 @@ def bless(
     if in_store:
         place.store.open()
     write_baseline(folder, origin, answered)
-    return Blessed(folder, origin, answered, is_found_by_name=into is None)
-
-
-def _refuse_ci() -> None:
-    for variable in CI_VARIABLES:
-        if os.environ.get(variable):
-            msg = (
-                f"CI never blesses: a baseline is accepted by a person ({variable}={os.environ[variable]!r} is set); "
-                "bless at your desk and commit the folder"
-            )
-            raise SettingsError(msg)
+    return Blessed(folder, origin, answered, is_found_by_name=into is None, notes=tuple(run_notes(place.store, run_id)))
 
 
 def _home(place: Workplace, into: str | None, *, in_store: bool) -> Path:
@@ -106,13 +95,14 @@ def _check_name(name: str, place: Workplace, folder: Path) -> None:
 
 
 def blessed_lines(blessed: Blessed) -> Iterator[str]:
-    """What was kept, what was not, and how to compare with it."""
+    """What was kept, what was not, how its run ended, and how to compare with it."""
     origin = blessed.origin
     answers = sum(len(each.answers) for each in blessed.answered)
     yield f"{origin.name}: {counted(answers, 'answer')} of {origin.version}, from run {origin.run_id}"
     for each in blessed.answered:
         yield f"  {each.conditions.dataset}: {_kept(each)}"
     yield f"wrote {blessed.folder}"
+    yield from blessed.notes
     named = origin.name if blessed.is_found_by_name else blessed.folder
     yield f"\ncompare with it:\n    pytest --model-version NAME --baseline-version {named}"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.asserts import ALPHA
-from pytest_llmval.cli.runs import find_run, workplace
+from pytest_llmval.cli.runs import find_run, run_notes, workplace
 from pytest_llmval.errors import SettingsError
 from pytest_llmval.reports.figures import COLUMNS, remark, row
 from pytest_llmval.reports.safe_text import neutralise
@@ -42,6 +42,8 @@ class Comparison:
     summary: Summary
     left_over: tuple[str, ...]
     """Gates that were not compared, each with the reason."""
+    notes: tuple[str, ...]
+    """What a reader should know of the two runs; they do not decide."""
 
     @property
     def status(self) -> int:
@@ -83,7 +85,8 @@ def compare(
         baseline=_named(records, run_ids[0]),
         gates=_decided(pairs, axes, margin),
     )
-    return Comparison(summary, tuple(_left_over(before, after, run_ids)))
+    notes = tuple(note for run_id in dict.fromkeys(run_ids) for note in run_notes(records, run_id))
+    return Comparison(summary, tuple(_left_over(before, after, run_ids)), notes)
 
 
 def _gates(store: LocalStore, run_id: str) -> dict[Key, dict[str, Any]]:
@@ -144,7 +147,7 @@ def _left_over(before: dict[Key, Any], after: dict[Key, Any], run_ids: tuple[str
 
 
 def comparison_lines(comparison: Comparison) -> Iterator[str]:
-    """The answer, the table, why a gate is not simply passed, and what was not compared."""
+    """The answer, the table, why a gate is not simply passed, what was not compared, and how the runs ended."""
     summary = comparison.summary
     if summary.gates:
         yield summary.headline
@@ -154,6 +157,7 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
     for gate in summary.sorted_gates:
         yield from _remarks(gate)
     yield from comparison.left_over
+    yield from comparison.notes
 
 
 def _remarks(gate: Gate) -> Iterator[str]:

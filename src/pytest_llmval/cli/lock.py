@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_llmval.cli.ci import refuse_ci
 from pytest_llmval.settings import find_config
 
 if TYPE_CHECKING:
@@ -18,8 +19,12 @@ def lock(arguments: Sequence[str] = ()) -> int:
 
     Args:
         arguments: Paths of tests and options of pytest; without any, the tests beside and below `llmval.toml`, which is
-            looked for from the working directory upward.
+            looked for from the working directory upward. With paths, what other tests ask stays locked as it was.
+
+    Raises:
+        SettingsError: If CI asks for it.
     """
+    refuse_ci("locks: changed data are accepted by a person", "lock at your desk and commit llmval.lock")
     settings_file = None if arguments else find_config([Path.cwd()])
     command = [sys.executable, "-m", "pytest", "-qq", "--llmval-lock", *arguments]
     folder = settings_file.parent if settings_file else None

@@ -83,6 +83,9 @@ def lock_data(tests: tuple[str, ...]) -> None:
 
     From then on a run stops, before any model is asked, when a dataset is not as it was locked; this command accepts
     the change. Nothing is run for it. Options of pytest are given on.
+
+    With TESTS, data sets that these do not ask stay locked as they were; without, what no test asks is dropped.
+    In CI (CI or BUILD_NUMBER is set) nothing is locked: a person accepts a change.
     """
     from pytest_llmval.cli.lock import lock
 
@@ -151,7 +154,8 @@ def check_gates(tests: tuple[str, ...], model_version: str, *, trials: int, spli
     interval covers the dealing, not the sampling of the trials. A gate is measured at half the trials a side:
     --trials 2 measures a suite that asks each case once.
 
-    The exit status is 0 when each gate is sound, 1 when one is not, 5 when none compares.
+    The exit status is 1 when a gate raises too many alarms or cannot fire, 5 when none compares, else 0: also when a
+    gate seldom passes, being inconclusive in more than half of the splits. It stops nobody, but is not called sound.
     """
     from pytest_llmval.cli.aa import aa
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmval.errors import SettingsError
+from pytest_llmval.ledger import RESULTS
 from pytest_llmval.records.store import LocalStore
+from pytest_llmval.reports.safe_text import neutralise
 from pytest_llmval.settings import Config, find_config, read_config, store_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 LATEST = "latest"
 RUNS_SHOWN = 5
+SHOWN, STOPPED = "SHOWN", "STOPPED EARLY"
+"""Answers in the results of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +70,16 @@ def find_run(store: LocalStore, name: str) -> str:
 
 def _latest(runs: Sequence[str]) -> str:
     return ", ".join(reversed(runs[-RUNS_SHOWN:]))
+
+
+def run_notes(store: LocalStore, run_id: str) -> Iterator[str]:
+    """A line on a run whose answer was not SHOWN or that may not have come to its end; none on any other."""
+    try:
+        told = json.loads((store.run_folder(run_id) / RESULTS).read_text(encoding="utf-8"))
+        answer, headline, is_complete = (told[name] for name in ("answer", "headline", "is_complete"))
+    except (OSError, ValueError, KeyError, TypeError):
+        yield f"note: run {run_id} left no {RESULTS} that can be read; it may not have come to its end"
+        return
+    if answer != SHOWN:
+        stop = "" if is_complete or answer == STOPPED else f"; it was {STOPPED}"
+        yield f"note: the answer of run {run_id} was {neutralise(headline)}{stop}"

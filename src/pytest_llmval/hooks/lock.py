@@ -121,6 +121,11 @@ def _write(config: pytest.Config) -> list[str]:
 
     pins = config.stash[PINS]
     try:
-        return write_lock(_lock_path(config), pins)
+        return write_lock(_lock_path(config), pins, keep_others=_names_tests(config))
     except DatasetError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _names_tests(config: pytest.Config) -> bool:
+    """Whether the user named the tests, which then may not be the whole suite."""
+    return config.args_source is pytest.Config.ArgsSource.ARGS

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pytest_llmval.reports.summary import Gate
     from pytest_llmval.verdicts.self_check import SelfCheck
 
-COLUMNS = ("gate", "n", "trials", "says", "unchanged", "95% CI", "inconclusive", "noise", "detects")
-"""`trials` are those of one side; `unchanged` is the share of splits in which the gate says it all the same."""
+COLUMNS = ("gate", "n", "trials", "false alarm", "share", "95% CI", "inconclusive", "noise", "detects")
+"""`trials` are those of one side; `share` is that of splits in which the gate says it although nothing changed."""
 
 REASON_LIMIT = 300
 LISTED = 6
@@ -46,9 +46,14 @@ class SelfCheckReport:
     """Node ids of tests that failed although nothing changed, without a gate that was checked."""
 
     @property
-    def unsound(self) -> tuple[CheckedGate, ...]:
+    def wrong(self) -> tuple[CheckedGate, ...]:
         """Gates that cry wolf or cannot fire."""
-        return tuple(each for each in self.checked if not each.found.is_sound)
+        return tuple(each for each in self.checked if each.found.is_wrong)
+
+    @property
+    def seldom_passing(self) -> tuple[CheckedGate, ...]:
+        """Gates that are not wrong, but mostly cannot decide for a version that did not change."""
+        return tuple(each for each in self.checked if each.found.seldom_passes and not each.found.is_wrong)
 
 
 def self_check_lines(report: SelfCheckReport) -> Iterator[str]:
@@ -69,9 +74,11 @@ def self_check_lines(report: SelfCheckReport) -> Iterator[str]:
 
 
 def _answer(report: SelfCheckReport) -> str:
-    gates, wrong = len(report.checked), len(report.unsound)
-    word = f"{wrong} of {counted(gates, 'gate')} WRONG" if wrong else f"{counted(gates, 'gate')} sound"
-    return f"A/A check of {report.version}: {word}; trials dealt to two sides {counted(report.splits, 'time')}"
+    gates, wrong, seldom = counted(len(report.checked), "gate"), len(report.wrong), len(report.seldom_passing)
+    found = {"WRONG": wrong, "seldom passes" if seldom == 1 else "seldom pass": seldom}
+    words = ", ".join(f"{count} of {gates} {word}" for word, count in found.items() if count)
+    dealt = f"trials dealt to two sides {counted(report.splits, 'time')}"
+    return f"A/A check of {report.version}: {words or f'{gates} sound'}; {dealt}"
 
 
 def _row(checked: CheckedGate) -> tuple[str, ...]:
@@ -120,6 +127,12 @@ def _sentences(found: SelfCheck) -> Iterator[str]:
         )
     if found.silence:
         yield f"CANNOT FIRE: {_state(found)}{_because(found.silence)}"
+    if found.seldom_passes:
+        share = f"{found.inconclusive / found.splits:.0%}"
+        yield (
+            f"seldom passes: inconclusive in {share} of the splits although nothing changed: "
+            "more cases or a wider margin"
+        )
     if not found.is_repeatable:
         yield (
             "the two sides got different scores for the answers of one version: the metric is not repeatable, "

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ALLOWED_ALARMS = 0.05
 """Share of splits in which a gate may speak although nothing changed."""
+SELDOM = 0.5
+"""A gate that is inconclusive in a greater share of splits although nothing changed seldom passes a version."""
 POWER = 0.80
 """Share of simulated runs in which an effect must be noticed to count as detectable."""
 RUNS = 50
@@ -101,9 +103,19 @@ class SelfCheck:
         return self.alarm_interval.low > ALLOWED_ALARMS
 
     @property
+    def is_wrong(self) -> bool:
+        """Whether the gate speaks when nothing changed, or cannot speak at all."""
+        return self.cries_wolf or bool(self.silence)
+
+    @property
+    def seldom_passes(self) -> bool:
+        """Whether the gate mostly cannot decide for a version that did not change; `improved` is not asked to."""
+        return self.speaks is Outcome.REGRESSED and self.inconclusive > SELDOM * self.splits
+
+    @property
     def is_sound(self) -> bool:
-        """Whether the gate keeps silent when nothing changed, and can speak at all."""
-        return not self.cries_wolf and not self.silence
+        """Whether the gate passes a version that did not change, and can fail one that did."""
+        return not self.is_wrong and not self.seldom_passes
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,51 @@ def test_writing_says_what_it_changed(tmp_path):
     assert write_lock(path, [QUIZ])[0] == "removed  data/faq.jsonl: faq@77aa0b1c, 61 cases"
 
 
+def test_pins_of_others_stay_when_that_is_asked_for(tmp_path):
+    """What was collected is added or changed; the last line says how many were not, and how they would go."""
+    path = tmp_path / "llmval.lock"
+    essay = Pin("essay.csv", "essay", 3, "ab")
+    write_lock(path, [FAQ, QUIZ])
+    drop = "`llmval lock` without TESTS drops what no test asks"
+
+    assert write_lock(path, [LONGER], keep_others=True) == [
+        "changed  data/faq.jsonl: faq@3f2a9c1d, 60 cases -> faq@77aa0b1c, 61 cases",
+        f"llmval.lock pins 2 case sets; 1 of them was not collected and stays as it was: {drop}",
+    ]
+    assert write_lock(path, [essay], keep_others=True) == [
+        "added    essay.csv: essay@ab, 3 cases",
+        f"llmval.lock pins 3 case sets; 2 of them were not collected and stay as they were: {drop}",
+    ]
+    assert read_lock(path) == [LONGER, QUIZ, essay]
+
+
+@given(PINS, PINS)
+def test_nothing_is_dropped_that_has_no_successor(tmp_path_factory, locked, now):
+    """All that is asked is pinned; each pin that went made room for one of the same dataset and name."""
+    path = tmp_path_factory.mktemp("lock") / "llmval.lock"
+    write_lock(path, locked)
+    write_lock(path, now, keep_others=True)
+    kept = set(read_lock(path))
+
+    assert now <= kept <= now | locked
+    for place in {(pin.source, pin.name) for pin in locked}:
+        before, after, gone = (
+            [pin for pin in pins if (pin.source, pin.name) == place] for pins in (locked, kept, locked - kept)
+        )
+        assert len(after) >= len(before)
+        assert len(gone) <= len(set(after) - locked)
+
+
+def test_a_selection_that_was_not_collected_stays(tmp_path):
+    """Two tests ask different parts of one dataset, and one of them alone is collected."""
+    hard = Pin("data/faq.jsonl", "faq", 7, "ab")
+    write_lock(tmp_path / "llmval.lock", [hard, FAQ])
+
+    write_lock(tmp_path / "llmval.lock", [FAQ], keep_others=True)
+
+    assert read_lock(tmp_path / "llmval.lock") == [hard, FAQ]
+
+
 def test_a_folder_that_cannot_be_written(tmp_path):
     """The system's reason."""
     with pytest.raises(DatasetError, match=r"llmval\.lock cannot be written: No such file or directory$"):

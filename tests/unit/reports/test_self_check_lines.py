@@ -1,5 +1,7 @@
 """What the A/A check tells a reader."""
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_llmval.reports.self_check import COLUMNS, CheckedGate, SelfCheckReport, self_check_lines
@@ -66,6 +68,45 @@ def test_thirty_alarms_may_still_be_luck(check):
     """30 of 400 are 7.5 %, and their interval begins at 5.1 %; 28 are 7 %, and theirs at 4.7 %."""
     assert "WRONG" in check(alarms=30)[0]
     assert "sound" in check(alarms=28)[0]
+
+
+def test_a_gate_that_seldom_passes(check):
+    """Half of 400 splits may be inconclusive; from 201 on the gate is not sound, and told what helps."""
+    answer, _, row, sentence = check(inconclusive=400)
+
+    assert answer == "A/A check of v1: 1 of 1 gate seldom passes; trials dealt to two sides 400 times"
+    assert cells(row)[6] == "100.0%"
+    assert sentence == (
+        "test_faq.py::test_a rouge_l: seldom passes: inconclusive in 100% of the splits although nothing changed: "
+        "more cases or a wider margin"
+    )
+    assert "1 gate sound" in check(inconclusive=200)[0]
+    assert "seldom passes" in check(inconclusive=201)[0]
+
+
+def test_a_gate_of_improvement_is_not_asked_to_pass(check):
+    """Unchanged, it is inconclusive: that is its answer."""
+    assert "1 gate sound" in check(inconclusive=400, speaks=Outcome.IMPROVED)[0]
+
+
+def test_a_gate_that_cries_wolf_and_seldom_passes(check):
+    """It is counted once, as wrong, and both are said."""
+    answer, _, _, wolf, seldom = check(alarms=60, inconclusive=340)
+
+    assert answer.startswith("A/A check of v1: 1 of 1 gate WRONG; ")
+    assert "CRIES WOLF" in wolf
+    assert "seldom passes: inconclusive in 85%" in seldom
+
+
+def test_the_head_line_counts_both_kinds(gate):
+    """Of four gates one is wrong and two seldom pass."""
+    found = SelfCheck(Outcome.REGRESSED, cases=60, a_side=4, splits=400, scale=Scale("", in_points=True))
+    all_found = [found, replace(found, silence="too few"), *[replace(found, inconclusive=400)] * 2]
+    checked = tuple(CheckedGate(gate(), each) for each in all_found)
+
+    answer = next(self_check_lines(SelfCheckReport("v1", 400, checked)))
+
+    assert answer.startswith("A/A check of v1: 1 of 4 gates WRONG, 2 of 4 gates seldom pass; ")
 
 
 @pytest.mark.parametrize(

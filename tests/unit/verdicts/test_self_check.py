@@ -42,7 +42,7 @@ def test_the_false_alarms_of_twenty_coin_flips(binary):
     assert found.alarms / 800 == pytest.approx(known, abs=3 * (known * (1 - known) / 800) ** 0.5), f"seed {SEED}"
     assert found.noise == pytest.approx(20**-0.5, abs=3 * (2 * 20 * 800) ** -0.5), f"seed {SEED}"
     assert (found.cases, found.a_side, found.splits, found.speaks) == (20, 1, 800, Outcome.REGRESSED)
-    assert found.is_sound
+    assert not found.is_wrong
 
 
 @pytest.mark.parametrize(("alpha", "cries"), [(0.01, False), (0.2, True)])
@@ -55,7 +55,7 @@ def test_the_false_alarms_are_those_of_the_level(graded, alpha, cries):
 
     assert found.alarm_interval.low <= alpha <= found.alarm_interval.high, f"seed {SEED}"
     assert found.cries_wolf is cries
-    assert found.is_sound is not cries
+    assert found.is_wrong is cries
     assert "shown worse" in found.alarm_reason
 
 
@@ -68,6 +68,19 @@ def test_a_gate_is_checked_at_its_own_corrected_level(graded):
 
     assert corrected.alarms < alone.alarms
     assert corrected.inconclusive > alone.inconclusive
+
+
+@pytest.mark.parametrize(("margin", "passes"), [(0.0, False), (0.2, True)])
+def test_a_gate_that_seldom_passes_what_did_not_change(graded, margin, passes):
+    """With no margin a difference of 0 is never shown small enough; 0.2 is 12 times the noise, 0.1/√40."""
+    random = np.random.default_rng(SEED)
+    scores = by_trial(graded, np.clip(random.normal(0.5, 0.1, (40, 4)), 0, 1))
+
+    found = check(scores, splits=200, margin=margin)
+
+    assert not found.is_wrong
+    assert found.seldom_passes is not passes
+    assert found.is_sound is passes
 
 
 def test_greedy_repeats_do_not_vary(binary):
@@ -146,6 +159,7 @@ def test_gates_that_cannot_fire(graded, scores, reason, parameters):
 
     assert reason in found.silence
     assert found.effect is None
+    assert found.is_wrong
     assert not found.is_sound
 
 
@@ -178,6 +192,8 @@ def test_a_gate_of_improvement_must_not_see_any(graded):
     assert found.speaks is Outcome.IMPROVED
     assert found.alarm_interval.low <= 0.05 <= found.alarm_interval.high, f"seed {SEED}"
     assert found.effect.change > 0
+    assert found.inconclusive > 200
+    assert not found.seldom_passes
     assert check(graded([1.0] * 30), decide_improvement).silence == "every score is at the best value already"
 
 
