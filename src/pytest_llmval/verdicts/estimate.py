@@ -13,7 +13,13 @@ from pytest_llmval.statistics.differences.clustered import cluster_sums, cluster
 from pytest_llmval.statistics.differences.paired import tango_interval
 from pytest_llmval.statistics.differences.ratio import weighted_mean
 from pytest_llmval.statistics.differences.suite import suite_mean
-from pytest_llmval.statistics.intervals import Interval, rare_change_interval, t_interval, wilson_interval
+from pytest_llmval.statistics.intervals import (
+    Interval,
+    rare_change_interval,
+    skewed_interval,
+    t_interval,
+    wilson_interval,
+)
 from pytest_llmval.statistics.mean import MeanWithError
 
 if TYPE_CHECKING:
@@ -100,6 +106,8 @@ class Mean:
     fewest_varying: int
     limits: Interval
     name: str = "t"
+    skewness: float = 0.0
+    """Of the units around the mean."""
 
     @property
     def method(self) -> str:
@@ -119,7 +127,8 @@ class Mean:
     def _student(self, units: float, confidence: float) -> Interval | None:
         if units <= 1:
             return None
-        return t_interval(self.value, math.sqrt(self.variance / (units - 1)), units - 1, confidence)
+        error = math.sqrt(self.variance / (units - 1))
+        return skewed_interval(self.value, error, units - 1, self.skewness, confidence)
 
     def _is_sparse(self, factor: float) -> bool:
         return self.varying * factor < self.fewest_varying
@@ -233,6 +242,7 @@ def mean_of(values: Sequence[float], limits: Interval, changes: Sequence[float] 
         varying=_varying(values if changes is None else changes, limits),
         fewest_varying=FEWEST_VARYING,
         limits=limits,
+        skewness=_skewness(column - column.mean()),
     )
 
 
@@ -243,11 +253,11 @@ def clustered_mean_of(
 
     ``changes`` are those of `mean_of`.
     """
-    sizes = cluster_sums([1.0] * len(values), clusters)
+    column, sizes = np.asarray(values, dtype=float), cluster_sums([1.0] * len(values), clusters)
     moved = cluster_sums(values if changes is None else changes, clusters) / sizes
     count = sizes.size
     return Mean(
-        value=_mean_within(np.asarray(values, dtype=float), limits),
+        value=_mean_within(column, limits),
         cases=len(values),
         units=count,
         # √(variance / (count − 1)) is then the CR1 standard error.
@@ -256,6 +266,7 @@ def clustered_mean_of(
         fewest_varying=FEWEST_CLUSTERS,
         limits=limits,
         name="cluster_t",
+        skewness=_skewness(cluster_sums((column - column.mean()).tolist(), clusters)),
     )
 
 
@@ -278,7 +289,14 @@ def weighted_mean_of(
         fewest_varying=FEWEST_CLUSTERS if clusters else FEWEST_VARYING,
         limits=limits,
         name="weighted_cluster_t" if clusters else "weighted_t",
+        skewness=_skewness(sums - found.value * totals),
     )
+
+
+def _skewness(deviations: NDArray[np.float64]) -> float:
+    """Third moment over the second to 3/2 of deviations from a mean; 0 where nothing varies."""
+    square = float(np.mean(deviations**2))
+    return float(np.mean(deviations**3)) / square**1.5 if square > _NOTHING else 0.0
 
 
 def _mean_within(column: NDArray[np.float64], limits: Interval) -> float:

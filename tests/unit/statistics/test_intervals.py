@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_llmval.statistics import Interval, clopper_pearson_interval, wilson_interval
-from pytest_llmval.statistics.intervals import rare_change_interval, t_interval
+from pytest_llmval.statistics.intervals import rare_change_interval, skewed_interval, t_interval
 
 counts = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 confidences = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99])
@@ -113,3 +114,43 @@ def test_rare_change_interval_lies_around_the_mean_within_the_limits(values, con
     interval = rare_change_interval(mean, variance, len(values), Interval(-1.0, 1.0), confidence)
 
     assert -1 - 1e-12 <= interval.low <= mean <= interval.high <= 1 + 1e-12
+
+
+def test_the_interval_of_a_skewed_mean_follows_hall():
+    """Hall's g(T) = T + a·T² + a²·T³/3 + b, with a = γ/(3√n) and b = γ/(6√n), is ±t at the corrected ends."""
+    skewness, count = -2.0, 50
+    reach = stats.t.ppf(0.95, count - 1)
+    bend, shift = skewness / 3 / math.sqrt(count), skewness / 6 / math.sqrt(count)
+
+    interval = skewed_interval(0.0, 1.0, count - 1, skewness)
+
+    ratio = -interval.low
+    assert ratio + bend * ratio**2 + bend**2 * ratio**3 / 3 + shift == pytest.approx(reach)
+    assert interval.high == pytest.approx(reach)  # Student's end lies farther out
+    assert interval.low < -reach
+
+
+@given(st.floats(-6, 6), st.integers(4, 500), st.floats(0.5, 0.99))
+def test_a_skewed_interval_holds_students_and_is_mirrored(skewness, degrees, confidence):
+    """It only widens, and the other sign gives the mirror image."""
+    student = t_interval(0.0, 1.0, degrees, confidence)
+
+    interval = skewed_interval(0.0, 1.0, degrees, skewness, confidence)
+    mirrored = skewed_interval(0.0, 1.0, degrees, -skewness, confidence)
+
+    assert interval.low <= student.low < student.high <= interval.high
+    assert (mirrored.low, mirrored.high) == pytest.approx((-interval.high, -interval.low))
+
+
+def test_rare_losses_are_not_passed_too_often():
+    """Differences of 0 or -.8, give or take .1, with a mean at the margin of -.05: t passes one in ten, not in twenty."""
+    rng, runs, cases = np.random.default_rng(2), 2000, 60
+    passed = {"student": 0, "corrected": 0}
+    for _ in range(runs):
+        column = rng.normal(0, 0.1, cases) - 0.8 * (rng.random(cases) < 0.0625)
+        error, skewness = stats.sem(column), float(stats.skew(column))
+        passed["student"] += t_interval(column.mean(), error, cases - 1).low > -0.05
+        passed["corrected"] += skewed_interval(column.mean(), error, cases - 1, skewness).low > -0.05
+
+    assert passed["corrected"] / runs < 0.065
+    assert passed["student"] / runs > 0.085
