@@ -143,7 +143,7 @@ def test_a_skewed_interval_holds_students_and_is_mirrored(skewness, degrees, con
 
 
 def test_rare_losses_are_not_passed_too_often():
-    """Differences of 0 or -.8, give or take .1, with a mean at the margin of -.05: t passes one in ten, not in twenty."""
+    """Differences of 0 or -.8, give or take .1, with a mean at the margin of -.05: t passes one in ten."""
     rng, runs, cases = np.random.default_rng(2), 2000, 60
     passed = {"student": 0, "corrected": 0}
     for _ in range(runs):
