@@ -41,7 +41,7 @@ validate: $(VENV)/suites
 		--model-version $(MODEL_VERSION) --baseline-version $(BASELINE_VERSION) --junitxml=llmval-out/junit.xml $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check
