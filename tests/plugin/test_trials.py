@@ -509,7 +509,7 @@ def test_a_later_run_takes_the_answers_of_all_trials_over(suite):
 
 
 def test_the_trials_of_a_case_set_and_those_of_a_test_share_their_answers(suite):
-    """`cases(trials=2)` and the marker ask the same question in the same trial once."""
+    """`cases(trials=2)` and the marker ask the same question in the same trial once: nine, and one direct call."""
     shop = suite("""
 from pytest_llmval import assert_at_least, cases, exact_match
 qa = cases("qa.jsonl", prompt="{question}", reference="{answer}", trials=2)
@@ -526,7 +526,7 @@ def test_all(responses): assert all(len(each.trials) == 2 for each in responses)
     result = shop.run(versions=("new",))
 
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["new: 9 answers measured*"])
+    result.stdout.fnmatch_lines(["new: 10 answers measured*"])
 
 
 def test_a_recorded_baseline_answers_trial_by_trial(suite):
