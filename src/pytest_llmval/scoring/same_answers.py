@@ -57,23 +57,54 @@ def same_answers(
     """
     ours, theirs = _as_sequence(candidate), _as_sequence(baseline)
     before = {each.case.id: _trials(each) for each in theirs if each.case}
-    places = {id(trial): place for each in ours for place, trial in enumerate(_trials(each))}
-    flips: dict[str, Flip] = {}
+    compared = [_compared(each.case, each, before.get(each.case.id, ()), normalise) for each in ours if each.case]
+    left = {each.id: iter(each.trials) for each in compared}
 
-    def is_same(case: Case, response: Response) -> bool | Unscored:
-        known = before.get(case.id, ())
-        other = known[places[id(response)] % len(known)] if known else None
-        if other is None or other.error is not None:
-            return Unscored("the baseline has no answer" if other is None else f"the baseline: {other.error}")
-        is_equal = _answer(response, normalise) == _answer(other, normalise)
-        if not is_equal:
-            flips.setdefault(case.id, Flip(case.id, note_of(case, response), other.text))
-        return is_equal
+    def is_same(case: Case, _: Response) -> bool | Unscored:
+        return next(left[case.id])
 
     empty = empty_scores("same_answers", kind="binary")
     version = content_hash(source_of(normalise))[:8] if normalise else "1"
-    scores = score_responses(ours, is_same, empty, version)
-    return Agreement(scores, score_responses(theirs, lambda *_: True, empty, version), tuple(flips.values()))
+    return Agreement(
+        score_responses(ours, is_same, empty, version),
+        score_responses(theirs, lambda *_: True, empty, version),
+        tuple(each.flip for each in compared if each.flip),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """The trials of a case beside the baseline's."""
+
+    id: str
+    trials: list[bool | Unscored]
+    """One a trial that the candidate answered: whether the baseline said the same."""
+    flip: Flip | None
+
+
+def _compared(
+    case: Case, response: Response, before: Sequence[Response], normalise: Callable[[str], str] | None
+) -> _Compared:
+    """A flip that was seen counts, also when the baseline has no answer in another trial."""
+    sides = [
+        (ours, before[place % len(before)] if before else None)
+        for place, ours in enumerate(_trials(response))
+        if ours.error is None
+    ]
+    found = [_is_same(ours, other, normalise) for ours, other in sides]
+    if False not in found:
+        return _Compared(case.id, found, None)
+    ours, other = sides[found.index(False)]
+    flip = Flip(case.id, note_of(case, ours), other.text if other else "")
+    return _Compared(case.id, [same is True for same in found], flip)
+
+
+def _is_same(ours: Response, other: Response | None, normalise: Callable[[str], str] | None) -> bool | Unscored:
+    if other is None:
+        return Unscored("the baseline has no answer")
+    if other.error is not None:
+        return Unscored(f"the baseline: {other.error}")
+    return _answer(ours, normalise) == _answer(other, normalise)
 
 
 def _as_sequence(responses: Iterable[Response]) -> Sequence[Response]:

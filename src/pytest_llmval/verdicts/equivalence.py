@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_llmval.verdicts.comparison import Question, compare
+from pytest_llmval.verdicts.comparison import compare
+from pytest_llmval.verdicts.estimate import mirrored
 from pytest_llmval.verdicts.margin import Margin, margin_of
+from pytest_llmval.verdicts.question import Question
 from pytest_llmval.verdicts.rule import Levels, enough, is_above, is_below, loss_reason, would_decide
 from pytest_llmval.verdicts.verdict import Outcome
 
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pytest_llmval.scoring.score import Scores
-    from pytest_llmval.verdicts.comparison import Labels
     from pytest_llmval.verdicts.estimand import Estimand
+    from pytest_llmval.verdicts.question import Labels
     from pytest_llmval.verdicts.rule import Change
     from pytest_llmval.verdicts.verdict import Verdict
     from pytest_llmval.verdicts.wording import Scale
@@ -29,6 +31,11 @@ class Equivalence:
     levels: Levels = field(default_factory=Levels)
     kind: str = "equivalent"
 
+    @property
+    def either(self) -> Levels:
+        """The levels of a difference to one side: half of the gate's, since to the other side it fails as well."""
+        return Levels(self.levels.alpha / 2, self.levels.adjusted / 2)
+
     def outcome(self, change: Change) -> Outcome:
         """Equivalent (or improved, or worse, within the margin), regressed (shown to differ) or inconclusive."""
         confidence = self.levels.confidence
@@ -37,13 +44,13 @@ class Equivalence:
             if interval.high < 0:
                 return Outcome.WORSE_WITHIN_MARGIN
             return Outcome.IMPROVED if interval.low > 0 else Outcome.EQUIVALENT
-        return Outcome.REGRESSED if self._differs(change) else Outcome.INCONCLUSIVE
+        return Outcome.REGRESSED if self._side(change, self.either.adjusted_confidence) else Outcome.INCONCLUSIVE
 
     def reason(self, outcome: Outcome, change: Change, scale: Scale, needed: int | None) -> str:
         """What a reader should know beyond the headline."""
         margin = self.margin.text(scale, change.baseline)
         if outcome is Outcome.REGRESSED:
-            side = "worse" if change.difference.value < 0 else "better"
+            side = self._side(change, self.either.adjusted_confidence)
             return f"shown {side}, and not shown to stay within the margin of {margin} to both sides"
         if outcome in (Outcome.WORSE_WITHIN_MARGIN, Outcome.IMPROVED):
             side = "worse" if outcome is Outcome.WORSE_WITHIN_MARGIN else "better"
@@ -52,8 +59,9 @@ class Equivalence:
 
     def needed(self, change: Change, present: int) -> int | None:
         """Cases that would show a difference beyond the margin when there is one, else that there is none."""
-        if change.room.value <= 0 or change.headroom.value <= 0 or self._differs_alone(change):
-            return enough(present, lambda cases: self._differs(change, cases))
+        is_outside = change.room.value <= 0 or change.headroom.value <= 0
+        if is_outside or self._side(change, self.either.confidence):
+            return enough(present, lambda cases: bool(self._side(change, self.either.adjusted_confidence, cases)))
         confidence = self.levels.confidence
         return enough(
             present,
@@ -61,19 +69,21 @@ class Equivalence:
             lambda cases: is_above(change.headroom, confidence, cases),
         )
 
-    def _differs(self, change: Change, cases: float | None = None) -> bool:
-        confidence = self.levels.adjusted_confidence
-        return is_below(change.difference, confidence, cases) or is_above(change.difference, confidence, cases)
+    def _side(self, change: Change, confidence: float, cases: float | None = None) -> str:
+        """To which side a difference is shown, empty when to none; failed cases count to either."""
+        if is_below(change.difference, confidence, cases):
+            return "worse"
+        return "better" if is_below(mirrored(change.difference), confidence, cases) else ""
 
-    def _differs_alone(self, change: Change) -> bool:
-        confidence = self.levels.confidence
-        return is_below(change.difference, confidence) or is_above(change.difference, confidence)
+    def _highest(self, change: Change) -> float:
+        """The upper end, with failed cases at their best."""
+        return -mirrored(change.difference).interval(self.levels.confidence).low
 
     def _doubt(self, change: Change, scale: Scale, needed: int | None) -> str:
-        interval = change.difference.interval(self.levels.confidence)
-        if interval.high < 0:
-            return loss_reason(change, self.levels, scale, needed)
-        ends = f"{scale.change(interval.low)} to {scale.change_with_unit(interval.high)}"
+        if is_below(change.difference, self.either.confidence):
+            return loss_reason(change, self.either, scale, needed)
+        low, high = change.difference.interval(self.levels.confidence).low, self._highest(change)
+        ends = f"{scale.change(low)} to {scale.change_with_unit(high)}"
         return (
             f"not shown alike: the interval reaches from {ends}, not within the margin of "
             f"{self.margin.text(scale, change.baseline)} to both sides; "
@@ -95,10 +105,11 @@ def decide_equivalence(
 ) -> Verdict:
     """The verdict on "the candidate scores as the baseline does, within ``margin`` to both sides".
 
-    The arguments are those of `decide_regression`.
+    The arguments are those of `decide_regression`. A case the candidate failed is a difference, to whichever side
+    harms the gate: had it been answered, the candidate might have scored better there as well as worse.
 
     Returns:
-        A verdict of kind `equivalent`; regressed means shown to differ, to either side.
+        A verdict of kind `equivalent`; regressed means shown to differ, to either side, each at half of the level.
 
     Raises:
         ValueError: If the margin is negative or a level impossible.

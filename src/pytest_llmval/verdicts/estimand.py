@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+from pytest_llmval.scoring.score import Unscored
+from pytest_llmval.verdicts.wording import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmval.scoring.score import Scores
 
 Estimand = Literal["population", "suite"]
 """Cases like these, or exactly these, where nothing but the trials varies."""
@@ -17,12 +25,28 @@ def check_estimand(estimand: str) -> None:
         raise ValueError(msg)
 
 
-def missing_trials(estimand: Estimand, trials: int) -> list[str]:
+def missing_trials(estimand: Estimand, *sides: Scores) -> list[str]:
     """The sentence for single trials, which show no noise to judge exactly these cases by."""
-    if estimand == "population" or trials >= FEWEST_TRIALS:
+    if estimand == "population":
         return []
-    doubt = "estimand='suite' judges by the noise between trials of a case, and each was asked once"
+    scored = {case_id for scores in sides for case_id in _scored(scores)}
+    alone = list(dict.fromkeys(case_id for scores in sides for case_id in _asked_once(scores)))
+    if not alone:
+        return []
+    who = "each was" if len(alone) == len(scored) else f"{naming(alone)} {'was' if len(alone) == 1 else 'were'}"
+    doubt = f"estimand='suite' judges by the noise between trials of a case, and {who} asked once"
     return [f"{doubt}; expected cases(..., trials={FEWEST_TRIALS}) or more"]
+
+
+def _asked_once(scores: Scores) -> Iterator[str]:
+    """The scored cases without the values of at least two trials."""
+    trials = {} if scores.by_trial is None else dict(zip(scores.ids, scores.by_trial, strict=True))
+    return (case_id for case_id in _scored(scores) if len(trials.get(case_id, ())) < FEWEST_TRIALS)
+
+
+def _scored(scores: Scores) -> Iterator[str]:
+    rows = zip(scores.ids, scores.values, strict=True)
+    return (case_id for case_id, value in rows if not isinstance(value, Unscored))
 
 
 def more_of(estimand: Estimand) -> tuple[str, str]:

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pytest_llmval.statistics.differences.clustered import cluster_sums, clustered_mean
+from pytest_llmval.statistics.differences.clustered import cluster_sums
 from pytest_llmval.statistics.differences.paired import tango_interval
 from pytest_llmval.statistics.differences.ratio import weighted_mean
 from pytest_llmval.statistics.differences.suite import suite_mean
-from pytest_llmval.statistics.intervals import (
-    Interval,
-    rare_change_interval,
-    skewed_interval,
-    t_interval,
-    wilson_interval,
-)
+from pytest_llmval.statistics.differences.trials import trials_of_both
+from pytest_llmval.statistics.intervals import Interval, rare_change_interval, skewed_interval, wilson_interval
 from pytest_llmval.statistics.mean import MeanWithError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from pytest_llmval.statistics.differences.trials import Trials
+
+    Floats = NDArray[np.float64]
+    Values = Sequence[float] | Floats
 
 FEWEST_CLUSTERS = 5
 """Fewer independent groups than this give no interval worth reading."""
@@ -59,36 +58,45 @@ class ChangedPairs:
     gained: int
     lost: int
     pairs: int
+    width: float = 1.0
+    """From the value of a fail to that of a pass."""
     method: str = "tango"
 
     @property
     def value(self) -> float:
-        """Candidate rate − baseline rate."""
-        return (self.gained - self.lost) / self.pairs
+        """Candidate − baseline, in the metric's unit."""
+        return self.width * (self.gained - self.lost) / self.pairs
 
     def interval(self, confidence: float, cases: float | None = None) -> Interval:
         """Tango's interval."""
         factor = 1.0 if cases is None else cases / self.pairs
-        return tango_interval(self.gained * factor, self.lost * factor, self.pairs * factor, confidence)
+        own = tango_interval(self.gained * factor, self.lost * factor, self.pairs * factor, confidence)
+        return Interval(self.width * own.low, self.width * own.high)
 
 
 @dataclass(frozen=True, slots=True)
 class PassRate:
-    """Share of cases that pass."""
+    """Mean of values of which each is the one limit or the other."""
 
     passes: int
+    """Cases at the upper limit."""
     cases: int
+    limits: Interval
     method: str = "wilson"
 
     @property
     def value(self) -> float:
-        """The rate."""
-        return self.passes / self.cases
+        """The mean."""
+        return self._at(self.passes / self.cases)
 
     def interval(self, confidence: float, cases: float | None = None) -> Interval:
         """Wilson's interval."""
         count = self.cases if cases is None else cases
-        return wilson_interval(self.value * count, count, confidence)
+        own = wilson_interval(self.passes / self.cases * count, count, confidence)
+        return Interval(self._at(own.low), self._at(own.high))
+
+    def _at(self, rate: float) -> float:
+        return self.limits.low + rate * (self.limits.high - self.limits.low)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +109,13 @@ class Mean:
     """As many as they are worth: fewer than there are when a few of them outweigh the others."""
     variance: float
     """Of a unit around the mean, with divisor ``units``."""
+    skewness: float
+    """Of the units: below 0 when a few of them fall far below the others."""
     varying: int
-    """Units that differ from the most common value."""
+    """Units that changed: that differ from the most common value."""
     fewest_varying: int
     limits: Interval
     name: str = "t"
-    skewness: float = 0.0
-    """Of the units around the mean."""
 
     @property
     def method(self) -> str:
@@ -115,7 +123,7 @@ class Mean:
         return f"{self.name}+score" if self._is_sparse(1.0) else self.name
 
     def interval(self, confidence: float, cases: float | None = None) -> Interval:
-        """Student's interval, widened to the score bound while few units vary."""
+        """Student's interval, widened where it leans on symmetry, and to the score bound while few units vary."""
         factor = 1.0 if cases is None else cases / self.cases
         units = self.units * factor
         student = self._student(units, confidence)
@@ -181,6 +189,13 @@ class Shifted:
         return Interval(low + self.shift, high + self.shift)
 
 
+def mirrored(estimate: Estimate) -> Estimate:
+    """The number with its sign turned; of several readings again the least favourable at every point."""
+    if isinstance(estimate, LeastFavourable):
+        return LeastFavourable(tuple(map(mirrored, estimate.readings)))
+    return Shifted(estimate, 0.0, mirrored=True)
+
+
 @dataclass(frozen=True, slots=True)
 class SuiteMean:
     """Mean over exactly these cases; nothing but their trials varies."""
@@ -189,6 +204,8 @@ class SuiteMean:
     trials: float
     """Trials of a case and side."""
     cases: int
+    skewness: float
+    """Of the mean; 0 with two trials, which show none."""
     disagreeing: int
     """Cases whose trials differ among themselves, on either side."""
     limits: Interval
@@ -211,7 +228,10 @@ class SuiteMean:
         """Student's interval of the mean; here ``cases`` is a number of trials of each case."""
         factor = 1.0 if cases is None else cases / self.trials
         error = self.mean.standard_error / math.sqrt(factor)
-        student = t_interval(self.value, error, self.mean.degrees * factor, confidence)
+        degrees = self.mean.degrees * factor
+        # The mean of endless trials is not skewed; that of these is by so much.
+        skewness = self.skewness / math.sqrt(factor) * math.sqrt(degrees + 1)
+        student = skewed_interval(self.value, error, degrees, skewness, confidence)
         if not self._is_sparse:
             return student
         asked = self.cases * self.trials * factor
@@ -222,100 +242,117 @@ class SuiteMean:
 
 def suite_mean_of(plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]], limits: Interval) -> SuiteMean:
     """Mean of plus − minus over exactly these cases, from the values of each trial, at least two a case and side."""
-    mean = suite_mean(plus, minus)
-    disagreeing = sum(len(set(up)) > 1 or len(set(down)) > 1 for up, down in zip(plus, minus, strict=True))
-    trials = sum(min(len(up), len(down)) for up, down in zip(plus, minus, strict=True)) / len(plus)
-    return SuiteMean(mean, trials, len(plus), disagreeing, limits)
+    mean, sides = suite_mean(plus, minus), trials_of_both(plus, minus)
+    noise = np.sqrt(np.maximum(*(side.variances for side in sides)))
+    trials = np.minimum(*(side.counts for side in sides))
+    third = _third_cumulant(plus, sides[0]) - _third_cumulant(minus, sides[1])
+    spread = mean.standard_error * len(plus)
+    return SuiteMean(
+        mean,
+        trials=float(trials.mean()),
+        cases=len(plus),
+        skewness=third / spread**3 if spread > _NOTHING else 0.0,
+        disagreeing=int((noise > _SAME * (limits.high - limits.low)).sum()),
+        limits=limits,
+    )
 
 
-def mean_of(values: Sequence[float], limits: Interval, changes: Sequence[float] | None = None) -> Mean:
+def _third_cumulant(values: Sequence[Sequence[float]], trials: Trials) -> float:
+    """Of the sum over the cases of the mean of their trials, without bias; two trials show none."""
+    residuals = np.concatenate([np.asarray(each, dtype=float) for each in values])
+    residuals = residuals - np.repeat(trials.means, trials.counts)
+    cubes = np.add.reduceat(residuals**3, np.cumsum(trials.counts) - trials.counts)
+    counts = np.maximum(trials.counts, 3)  # of two trials the cubes cancel
+    return float((cubes / ((counts - 1) * (counts - 2) * counts)).sum())
+
+
+def changed_pairs(changes: Floats, width: float = 1.0) -> ChangedPairs:
+    """How many changed to which side; ``width`` is the distance from a fail to a pass."""
+    return ChangedPairs(int((changes > 0).sum()), int((changes < 0).sum()), changes.size, width)
+
+
+def mean_of(values: Values, limits: Interval, changes: Values | None = None) -> Mean:
     """Mean of independent cases within ``limits``.
 
-    ``changes`` tell how many cases vary where the values vary whether or not anything changed.
+    Args:
+        values: One a case.
+        limits: Least and largest value of a case.
+        changes: What tells whether a case changed, where it is not the value itself: equal ones are no certainty,
+            whatever the values.
     """
     column = np.asarray(values, dtype=float)
     return Mean(
-        value=_mean_within(column, limits),
+        value=_within(float(column.mean()), limits),
         cases=column.size,
         units=column.size,
         variance=float(column.var()),
-        varying=_varying(values if changes is None else changes, limits),
+        skewness=_skewness(column - column.mean()),
+        varying=_varying(column if changes is None else np.asarray(changes, dtype=float), limits),
         fewest_varying=FEWEST_VARYING,
         limits=limits,
-        skewness=_skewness(column - column.mean()),
     )
 
 
-def clustered_mean_of(
-    values: Sequence[float], clusters: Sequence[str], limits: Interval, changes: Sequence[float] | None = None
-) -> Mean:
-    """Mean of cases within ``limits`` that are independent between clusters only; needs two clusters.
+def clustered_mean_of(values: Floats, clusters: Sequence[str], limits: Interval, changes: Floats | None = None) -> Mean:
+    """Mean of cases within ``limits`` that are independent between clusters only.
 
-    ``changes`` are those of `mean_of`.
+    With clusters of equal size it is CR1 with t(G − 1); where a few are large it rests on fewer. CR1 takes nine
+    clusters of one case and one of fifty for ten, and calls a loss that is none in 44 % of runs instead of 5 %.
     """
-    column, sizes = np.asarray(values, dtype=float), cluster_sums([1.0] * len(values), clusters)
-    moved = cluster_sums(values if changes is None else changes, clusters) / sizes
-    count = sizes.size
-    return Mean(
-        value=_mean_within(column, limits),
-        cases=len(values),
-        units=count,
-        # √(variance / (count − 1)) is then the CR1 standard error.
-        variance=clustered_mean(values, clusters).standard_error ** 2 * (count - 1),
-        varying=_varying(moved.tolist(), limits),
-        fewest_varying=FEWEST_CLUSTERS,
-        limits=limits,
-        name="cluster_t",
-        skewness=_skewness(cluster_sums((column - column.mean()).tolist(), clusters)),
-    )
+    found = weighted_mean_of(values, np.ones_like(values), clusters, limits, changes)
+    return replace(found, name="cluster_t")
 
 
 def weighted_mean_of(
-    values: Sequence[float], weights: Sequence[float], clusters: Sequence[str] | None, limits: Interval
+    values: Floats, weights: Floats, clusters: Sequence[str] | None, limits: Interval, changes: Floats | None = None
 ) -> Mean:
     """Weighted mean of cases within ``limits``, independent each or between clusters; some weight is not 0."""
-    units = clusters or [str(place) for place in range(len(values))]
+    units = clusters or [str(place) for place in range(values.size)]
     totals = cluster_sums(weights, units)
-    sums = cluster_sums([value * weight for value, weight in zip(values, weights, strict=True)], units)
-    means = (sums[totals > 0] / totals[totals > 0]).tolist()
-    found = weighted_mean(values, weights, units) if len(means) > 1 else MeanWithError(means[0], 0.0, 0.0)
+    weighing, moving = totals > 0, values if changes is None else changes
+    count = int(weighing.sum())
+    found = weighted_mean(values.tolist(), weights.tolist(), units) if count > 1 else _single(values, weights)
     return Mean(
-        value=min(max(found.value, limits.low), limits.high),
-        cases=len(values),
+        value=_within(found.value, limits),
+        cases=values.size,
         units=found.degrees + 1,
         # √(variance / (units − 1)) is then the standard error.
         variance=found.standard_error**2 * found.degrees,
-        varying=_varying(means, limits),
+        skewness=_skewness(cluster_sums(weights * (values - found.value), units)[weighing]),
+        varying=_varying((cluster_sums(weights * moving, units)[weighing] / totals[weighing]), limits),
         fewest_varying=FEWEST_CLUSTERS if clusters else FEWEST_VARYING,
         limits=limits,
         name="weighted_cluster_t" if clusters else "weighted_t",
-        skewness=_skewness(sums - found.value * totals),
     )
 
 
-def _skewness(deviations: NDArray[np.float64]) -> float:
-    """Third moment over the second to 3/2 of deviations from a mean; 0 where nothing varies."""
-    square = float(np.mean(deviations**2))
-    return float(np.mean(deviations**3)) / square**1.5 if square > _NOTHING else 0.0
+def _single(values: Floats, weights: Floats) -> MeanWithError:
+    """One unit: its mean, and no error that it could show."""
+    return MeanWithError(float(values @ weights / weights.sum()), 0.0, 0.0)
 
 
-def _mean_within(column: NDArray[np.float64], limits: Interval) -> float:
-    return min(max(float(column.mean()), limits.low), limits.high)
+def _within(value: float, limits: Interval) -> float:
+    return min(max(value, limits.low), limits.high)
 
 
-def _varying(values: Sequence[float], limits: Interval) -> int:
-    resolution = _SAME * (limits.high - limits.low)
-    common = Counter(round(value / resolution) for value in values).most_common(1)[0][1]
-    return len(values) - common
+def _skewness(residuals: Floats) -> float:
+    """Third moment over the 3/2 power of the second; 0 where all are equal."""
+    second = float(np.mean(residuals**2))
+    return float(np.mean(residuals**3)) / second**1.5 if second > _NOTHING else 0.0
 
 
-def spread_of(values: Sequence[float]) -> float:
+def _varying(values: Floats, limits: Interval) -> int:
+    """How many differ from the most common value."""
+    rounded = np.round(values / (_SAME * (limits.high - limits.low)))
+    return values.size - int(np.unique(rounded, return_counts=True)[1].max())
+
+
+def spread_of(values: Values) -> float:
     """The yardstick for an unseen change of a metric without bounds.
 
     Without bounds nothing limits how far one more case may move, yet equal outputs are no certainty. A case whose
     output changed is taken to move by as much as cases differ from each other: the standard deviation of the values
     themselves. When they are all equal it is their size, and 1 when they are all 0.
     """
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    size = abs(float(np.mean(values)))
+    deviation, size = float(np.std(values)), abs(float(np.mean(values)))
     return next(each for each in (deviation, size, 1.0) if each > _NOTHING)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_llmval.verdicts.comparison import Question, compare
+from pytest_llmval.verdicts.comparison import compare
 from pytest_llmval.verdicts.margin import Margin, is_number
+from pytest_llmval.verdicts.question import Question
 from pytest_llmval.verdicts.rule import Levels, enough, is_above, is_below, loss_reason, would_decide
 from pytest_llmval.verdicts.verdict import Outcome
 
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pytest_llmval.scoring.score import Scores
-    from pytest_llmval.verdicts.comparison import Labels
     from pytest_llmval.verdicts.estimand import Estimand
+    from pytest_llmval.verdicts.question import Labels
     from pytest_llmval.verdicts.rule import Change
     from pytest_llmval.verdicts.verdict import Verdict
     from pytest_llmval.verdicts.wording import Scale
@@ -87,7 +89,7 @@ def decide_improvement(
     Raises:
         ValueError: If the minimum is negative or a level impossible.
     """
-    if not is_number(minimum) or not minimum >= 0:
+    if not is_number(minimum) or not 0 <= minimum < math.inf:
         msg = f"minimum={minimum!r}; expected the gain to be exceeded, 0 or more, in the unit of the metric"
         raise ValueError(msg)
     rule = Superiority(minimum, Levels(alpha, alpha_adjusted))

@@ -40,12 +40,11 @@ class Margin:
         return self.size * abs(baseline) if self.is_relative else self.size
 
     def text(self, scale: Scale, baseline: float) -> str:
-        """The margin in words: `5 pp`, or `2% of the baseline, 1.44 pp`."""
+        """The margin in words: `5 pp`, or `2% of the baseline, 1.44 pp`; ``baseline`` is 0 where it may be."""
         if not self.is_relative:
             return scale.size_with_unit(self.size)
-        return (
-            f"{100 * self.size:.6g}% of the baseline, {scale.size_with_unit(float(f'{self.allowance(baseline):.3g}'))}"
-        )
+        share, allowance = f"{100 * self.size:.6g}% of the baseline", float(f"{self.allowance(baseline):.3g}")
+        return f"{share}, {scale.size_with_unit(allowance)}" if baseline else f"{share}, not shown to differ from 0"
 
 
 def margin_of(margin: float, relative_margin: float | None) -> Margin:

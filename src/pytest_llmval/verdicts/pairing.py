@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from operator import or_
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pytest_llmval.scoring.score import CaseNote, Scores, Unscored
+from pytest_llmval.verdicts.failed import best_of
 from pytest_llmval.verdicts.verdict import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
+
+T = TypeVar("T")
 
 _ABSENT = Unscored("not asked", failed=True)
 
@@ -37,7 +42,7 @@ class Pairing:
     pairs: tuple[Pair, ...]
     counts: Counts
     unscored_must_pass: tuple[str, ...] = ()
-    """Must-pass cases the baseline has a value for and the candidate was not scored on."""
+    """Must-pass cases that were left out, unless the candidate did as well as can be."""
 
     @property
     def answered(self) -> tuple[Pair, ...]:
@@ -51,84 +56,114 @@ def pair_up(candidate: Scores, baseline: Scores) -> Pairing:
     A case the candidate failed or lacks enters with the metric's worst bound. A case either side has no score for,
     or the baseline lacks, is left out. All of them are counted, each once.
     """
+    rows, best = side_by_side(candidate, baseline), best_of(candidate)
+    pairs = tuple([_pair(row, candidate.worst) for row in rows if row.enters])
+    unseen = tuple(row.id for row in rows if row.must_pass and not row.enters and row.ours != best)
+    return Pairing(pairs, _counts(rows, pairs, _missing(candidate, baseline)), unseen)
+
+
+class Row(NamedTuple):
+    """What both sides say about a case; a tuple, since there may be a million."""
+
+    id: str
+    ours: float | Unscored
+    theirs: float | Unscored
+    cluster: str
+    must_pass: bool
+    weight: float
+
+    @property
+    def enters(self) -> bool:
+        """Whether the baseline has a value, and the candidate one or failed."""
+        scored_or_failed = not isinstance(self.ours, Unscored) or self.ours.failed
+        return scored_or_failed and not isinstance(self.theirs, Unscored)
+
+
+def side_by_side(candidate: Scores, baseline: Scores) -> list[Row]:
+    """All cases that either side has, in the baseline's order."""
+    same = candidate.ids == baseline.ids
+    ids = baseline.ids if same else tuple(dict.fromkeys(baseline.ids + candidate.ids))
     ours, theirs = Column(candidate), Column(baseline)
-    ids = tuple(dict.fromkeys(baseline.ids + candidate.ids))
-    fates = {case_id: _fate(ours, theirs, case_id) for case_id in ids}
-    pairs = tuple(_pair(ours, theirs, case_id) for case_id in ids if _enters(ours, theirs, case_id))
-    lost = {fate: sum(each == fate for each in fates.values()) for fate in ("failed", "unscored", "missing")}
-    return Pairing(pairs, Counts(len(ids), len(pairs), **lost), tuple(_unscored_must_pass(ours, theirs, ids)))
+    columns = (
+        ids,
+        ours.aligned(candidate.values, ids, _ABSENT),
+        theirs.aligned(baseline.values, ids, _ABSENT),
+        _clusters(ours, theirs, ids),
+        map(or_, *(each.aligned(each.scores.must_pass, ids, absent=False) for each in (ours, theirs))),
+        theirs.aligned(baseline.weights, ids, 1.0),
+    )
+    return list(map(Row._make, zip(*columns, strict=True)))
 
 
 class Column:
     """Scores, looked up by case id."""
 
     def __init__(self, scores: Scores) -> None:
-        """Remember the place of every id."""
+        """Remember whose ids they are."""
         self.scores = scores
-        self.places = {case_id: place for place, case_id in enumerate(scores.ids)}
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of every id."""
+        return {case_id: place for place, case_id in enumerate(self.scores.ids)}
+
+    def aligned(self, column: Sequence[T] | None, ids: tuple[str, ...], absent: T) -> Sequence[T]:
+        """A column in the order of ``ids``, with ``absent`` for a case that is not there."""
+        if column is None:
+            return (absent,) * len(ids)
+        if ids == self.scores.ids:
+            return column
+        return [column[self.places[case_id]] if case_id in self.places else absent for case_id in ids]
 
     def value(self, case_id: str) -> float | Unscored:
         """The value, or why there is none."""
-        return self.scores.values[self.places[case_id]] if case_id in self.places else _ABSENT
+        found = self._cell(self.scores.values, case_id)
+        return _ABSENT if found is None else found
 
     def trials(self, case_id: str) -> tuple[float, ...]:
         """The values of a case's trials; none when it was asked once."""
-        by_trial = self.scores.by_trial
-        return () if by_trial is None or case_id not in self.places else by_trial[self.places[case_id]]
+        return self._cell(self.scores.by_trial, case_id) or ()
 
     def cluster(self, case_id: str) -> str | None:
         """The declared cluster, None when there is none."""
-        clusters = self.scores.clusters
-        return None if clusters is None or case_id not in self.places else clusters[self.places[case_id]]
+        return self._cell(self.scores.clusters, case_id)
 
     def weight(self, case_id: str) -> float | None:
         """The declared weight, None when there is none."""
-        weights = self.scores.weights
-        return None if weights is None or case_id not in self.places else weights[self.places[case_id]]
-
-    def must_pass(self, case_id: str) -> bool:
-        """Whether the case is flagged."""
-        flags = self.scores.must_pass
-        return flags is not None and case_id in self.places and flags[self.places[case_id]]
+        return self._cell(self.scores.weights, case_id)
 
     def note(self, case_id: str) -> CaseNote:
         """The note for reports, empty when there is none."""
-        notes = self.scores.notes
-        return CaseNote() if notes is None or case_id not in self.places else notes[self.places[case_id]]
+        return self._cell(self.scores.notes, case_id) or CaseNote()
+
+    def _cell(self, column: Sequence[T] | None, case_id: str) -> T | None:
+        return None if column is None or case_id not in self.places else column[self.places[case_id]]
 
 
-def _enters(ours: Column, theirs: Column, case_id: str) -> bool:
-    value = ours.value(case_id)
-    scored_or_failed = not isinstance(value, Unscored) or value.failed
-    return scored_or_failed and not isinstance(theirs.value(case_id), Unscored)
+def _missing(candidate: Scores, baseline: Scores) -> set[str]:
+    """Cases that one side lacks."""
+    return set() if candidate.ids == baseline.ids else set(candidate.ids) ^ set(baseline.ids)
 
 
-def _fate(ours: Column, theirs: Column, case_id: str) -> str:
-    """How a case was lost, empty when it was not."""
-    if case_id not in ours.places or case_id not in theirs.places:
-        return "missing"
-    value = ours.value(case_id)
-    if isinstance(value, Unscored) and _enters(ours, theirs, case_id):
-        return "failed"
-    return "" if _enters(ours, theirs, case_id) else "unscored"
+def _counts(rows: Sequence[Row], pairs: Sequence[Pair], missing: set[str]) -> Counts:
+    """What became of the cases; one that a side lacks is missing whatever else."""
+    failed = sum(1 for pair in pairs if pair.failure and pair.id not in missing)
+    unscored = sum(1 for row in rows if not row.enters and row.id not in missing)
+    return Counts(len(rows), len(pairs), failed=failed, unscored=unscored, missing=len(missing))
 
 
-def _pair(ours: Column, theirs: Column, case_id: str) -> Pair:
-    value, baseline = ours.value(case_id), theirs.value(case_id)
-    assert not isinstance(baseline, Unscored)  # noqa: S101 - `_enters` saw to it
-    return Pair(
-        id=case_id,
-        candidate=ours.scores.worst if isinstance(value, Unscored) else float(value),
-        baseline=float(baseline),
-        failure=(value.reason or "failed") if isinstance(value, Unscored) else "",
-        cluster=theirs.cluster(case_id) or ours.cluster(case_id) or case_id,
-        must_pass=ours.must_pass(case_id) or theirs.must_pass(case_id),
-        weight=1.0 if (weight := theirs.weight(case_id)) is None else weight,
-    )
+def _clusters(ours: Column, theirs: Column, ids: tuple[str, ...]) -> Sequence[str]:
+    """The declared clusters, the case itself where none is."""
+    if ours.scores.clusters is None and theirs.scores.clusters is None:
+        return ids
+    declared = (each.aligned(each.scores.clusters, ids, "") for each in (theirs, ours))
+    return [first or second or own for first, second, own in zip(*declared, ids, strict=True)]
 
 
-def _unscored_must_pass(ours: Column, theirs: Column, ids: tuple[str, ...]) -> Iterator[str]:
-    for case_id in ids:
-        value, flagged = ours.value(case_id), ours.must_pass(case_id) or theirs.must_pass(case_id)
-        if flagged and isinstance(value, Unscored) and not value.failed:
-            yield case_id
+def _pair(row: Row, worst: float | None) -> Pair:
+    assert not isinstance(row.theirs, Unscored)  # noqa: S101 - the row enters
+    if isinstance(row.ours, Unscored):
+        value, failure = worst, row.ours.reason or "failed"
+    else:
+        value, failure = float(row.ours), ""
+    return Pair(row.id, value, float(row.theirs), failure, row.cluster, row.must_pass, row.weight)

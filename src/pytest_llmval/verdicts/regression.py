@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_llmval.verdicts.comparison import Question, compare
+from pytest_llmval.verdicts.comparison import compare
 from pytest_llmval.verdicts.margin import Margin, margin_of
+from pytest_llmval.verdicts.question import Question
 from pytest_llmval.verdicts.rule import Levels, enough, is_above, is_below, loss_reason, would_decide
 from pytest_llmval.verdicts.verdict import Outcome
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pytest_llmval.scoring.score import Scores
-    from pytest_llmval.verdicts.comparison import Labels
     from pytest_llmval.verdicts.estimand import Estimand
+    from pytest_llmval.verdicts.question import Labels
     from pytest_llmval.verdicts.rule import Change
     from pytest_llmval.verdicts.verdict import Verdict
     from pytest_llmval.verdicts.wording import Scale
@@ -64,9 +65,17 @@ class NonInferiority:
                 f"the margin of {margin}; {would_decide(needed, change.more, 'show a regression')} if it stays the same"
             )
         return (
-            f"not shown: the interval reaches {scale.change_with_unit(interval.low)}, not within the margin of "
-            f"{margin}; {would_decide(needed, change.more)} if the difference stays the same"
+            f"not shown: {self._reach(change, scale)}, not within the margin of {margin}; "
+            f"{would_decide(needed, change.more)} if the difference stays the same"
         )
+
+    def _reach(self, change: Change, scale: Scale) -> str:
+        """How far the loss may go; beside a share of the baseline that is uncertain itself."""
+        if not self.margin.is_relative:
+            low = change.difference.interval(self.levels.confidence).low
+            return f"the interval reaches {scale.change_with_unit(low)}"
+        low = change.room.interval(self.levels.confidence).low - self.margin.allowance(change.baseline)
+        return f"with the baseline's own uncertainty the interval reaches {scale.change_with_unit(low)}"
 
 
 def decide_regression(

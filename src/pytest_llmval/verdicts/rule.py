@@ -55,7 +55,7 @@ class Change:
     headroom: Estimate
     """Margin − difference: above 0 while the gain stays within the margin."""
     baseline: float
-    """The baseline's mean."""
+    """The baseline's mean; 0 where a share of it is asked for and it is not shown to differ from 0."""
     more: tuple[str, str] = ("case", "cases")
     """What there could be more of, singular and plural."""
 

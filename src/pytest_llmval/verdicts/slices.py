@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 from pytest_llmval.statistics.multiplicity import benjamini_hochberg
 from pytest_llmval.verdicts.comparable import too_few_clusters
+from pytest_llmval.verdicts.reading import read
 from pytest_llmval.verdicts.rule import is_below
 from pytest_llmval.verdicts.verdict import Slice
 from pytest_llmval.verdicts.wording import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from pytest_llmval.case_sets.case import Case
     from pytest_llmval.scoring.score import Scores
-    from pytest_llmval.verdicts.comparison import Labels, Question, Reading
     from pytest_llmval.verdicts.estimate import Estimate
     from pytest_llmval.verdicts.pairing import Pair
+    from pytest_llmval.verdicts.question import Labels, Question
+    from pytest_llmval.verdicts.reading import Reading
     from pytest_llmval.verdicts.wording import Scale
 
 _SMALLEST_P = 1e-12
@@ -36,10 +39,17 @@ def labels_by(scores: Scores, by: str) -> dict[str, tuple[str, ...]]:
         raise ValueError(msg)
     labels = {case.id: case.tags if by == "tag" else _field(case.fields.get(by)) for case in scores.cases}
     if not any(labels.values()):
-        fields = sorted({name for case in scores.cases for name in case.fields})
-        msg = f"{scores.name}: by={by!r}: no case has it; expected 'tag' or one of {', '.join(map(repr, fields))}"
+        what = "no case has a tag" if by == "tag" else f"no case has a field {by!r}"
+        msg = f"{scores.name}: by={by!r}, but {what}; expected {_expected(scores.cases)}"
         raise ValueError(msg)
     return labels
+
+
+def _expected(cases: Sequence[Case]) -> str:
+    """What these cases could be told apart by."""
+    names = ["tag"] if any(case.tags for case in cases) else []
+    names += sorted({name for case in cases for name in case.fields})
+    return f"one of {', '.join(map(repr, names))}" if names else "cases with tags or fields"
 
 
 def _field(value: object) -> tuple[str, ...]:
@@ -48,9 +58,7 @@ def _field(value: object) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list | tuple) else (str(value),)
 
 
-def slices_of(
-    question: Question, pairs: tuple[Pair, ...], read: Callable[[Question, tuple[Pair, ...]], Reading]
-) -> tuple[Slice, ...]:
+def slices_of(question: Question, pairs: tuple[Pair, ...]) -> tuple[Slice, ...]:
     """Each label's own change, most likely worse first; their p-values are adjusted for how many there are."""
     members = _members(pairs, question.slices or {})
     readings = {name: read(question, own) for name, own in members.items() if _is_enough(question, own)}
@@ -69,6 +77,8 @@ def _members(pairs: tuple[Pair, ...], labels: Labels) -> dict[str, tuple[Pair, .
 
 
 def _is_enough(question: Question, pairs: tuple[Pair, ...]) -> bool:
+    if question.weighted and not any(pair.weight for pair in pairs):
+        return False
     return not (question.is_clustered and too_few_clusters([pair.cluster for pair in pairs]))
 
 

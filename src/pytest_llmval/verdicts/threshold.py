@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pytest_llmval.scoring.score import Scores, Unscored
 from pytest_llmval.statistics.intervals import Interval
 from pytest_llmval.statistics.power import smallest_sufficient
@@ -20,6 +22,7 @@ from pytest_llmval.verdicts.estimate import (
     suite_mean_of,
 )
 from pytest_llmval.verdicts.evidence import scores_to_dict
+from pytest_llmval.verdicts.failed import Trials, best_of, imaginable
 from pytest_llmval.verdicts.must_pass import broken_reason, unknown_reason
 from pytest_llmval.verdicts.pairing import Column
 from pytest_llmval.verdicts.rule import check_level, would_decide
@@ -29,8 +32,12 @@ from pytest_llmval.verdicts.wording import Scale, bar_headline, invalid_headline
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from pytest_llmval.verdicts.estimand import Estimand
     from pytest_llmval.verdicts.estimate import Estimate
+
+    Floats = NDArray[np.float64]
 
 _SHOWN_CASES = 5
 
@@ -119,6 +126,11 @@ class _Gate:
     def is_binary(self) -> bool:
         return self.scores.kind == "binary" and self.scores.trials == 1
 
+    @property
+    def trials(self) -> int:
+        """Values of a case that matter."""
+        return self.scores.trials if self.estimand == "suite" else 1
+
     def turned(self, value: float) -> float:
         """The value with its sign turned so that larger is better; turning twice restores it."""
         return value if self.scores.higher_is_better else -value
@@ -130,34 +142,50 @@ class _Case:
 
     id: str
     value: float
+    trials: Trials
+    """The value of each trial where these matter, else the value alone."""
     cluster: str
     failure: str = ""
 
 
 def _decide(gate: _Gate) -> Verdict:
-    cases, counts = _accounted(gate.scores)
+    cases, counts = _accounted(gate)
     found = _obstacles(gate, cases, counts)
     blank = _blank(gate, counts)
     if found:
         return replace(blank, headline=invalid_headline(gate.scores), reason="; ".join(found))
-    answered = tuple(case for case in cases if not case.failure)
-    readings = tuple(_estimate(gate, each) for each in dict.fromkeys((cases, answered)))
-    verdict = _with_outcome(blank, gate, LeastFavourable(readings))
+    verdict = _with_outcome(blank, gate, LeastFavourable(_readings(gate, cases)))
     return _with_must_pass(replace(verdict, worst=_worst_cases(gate, cases)), gate)
 
 
-def _accounted(scores: Scores) -> tuple[tuple[_Case, ...], Counts]:
+def _accounted(gate: _Gate) -> tuple[tuple[_Case, ...], Counts]:
     """The cases that enter the mean, and what became of the others."""
-    rows = list(zip(scores.ids, scores.values, scores.clusters or scores.ids, strict=True))
+    scores, column = gate.scores, Column(gate.scores)
     failed = [value for value in scores.values if isinstance(value, Unscored) and value.failed]
     unscored = sum(isinstance(value, Unscored) for value in scores.values) - len(failed)
     cases = []
-    for case_id, value, cluster in rows:
+    for case_id, value, cluster in zip(scores.ids, scores.values, scores.clusters or scores.ids, strict=True):
         if not isinstance(value, Unscored):
-            cases.append(_Case(case_id, float(value), cluster))
+            trials = column.trials(case_id) if gate.estimand == "suite" else (float(value),)
+            cases.append(_Case(case_id, float(value), trials, cluster))
         elif value.failed and scores.worst is not None:
-            cases.append(_Case(case_id, scores.worst, cluster, value.reason or "failed"))
-    return tuple(cases), Counts(len(rows), len(cases), failed=len(failed), unscored=unscored)
+            cases.append(_Case(case_id, scores.worst, (scores.worst,) * gate.trials, cluster, value.reason or "failed"))
+    return tuple(cases), Counts(len(scores.ids), len(cases), failed=len(failed), unscored=unscored)
+
+
+def _readings(gate: _Gate, cases: tuple[_Case, ...]) -> tuple[Estimate, ...]:
+    """With the failures at the worst bound; if any, also without them, and with all they might have been."""
+    answered = tuple(case for case in cases if not case.failure)
+    if len(answered) == len(cases):
+        return (_estimate(gate, cases),)
+    expected = (sum(case.value for case in answered) / len(answered),) * gate.trials
+    others = [_imagining(cases, imagined(expected)) for imagined in imaginable(gate.scores, gate.trials)]
+    return tuple(_estimate(gate, each) for each in (cases, answered, *others))
+
+
+def _imagining(cases: Sequence[_Case], trials: Trials) -> list[_Case]:
+    """The cases, with these values in place of a failure."""
+    return [replace(case, trials=trials) if case.failure else case for case in cases]
 
 
 def _obstacles(gate: _Gate, cases: Sequence[_Case], counts: Counts) -> list[str]:
@@ -170,7 +198,7 @@ def _obstacles(gate: _Gate, cases: Sequence[_Case], counts: Counts) -> list[str]
     clusters = [case.cluster for case in answered] if gate.is_clustered else None
     return [
         *comparable.infinite_values(scores),
-        *missing_trials(gate.estimand, scores.trials),
+        *missing_trials(gate.estimand, scores),
         *([f"the candidate failed and the metric has no worst value to count: {naming(homeless)}"] if homeless else []),
         *comparable.too_much_lost(counts),
         *comparable.too_few_clusters(clusters),
@@ -184,31 +212,25 @@ def _failed_ids(scores: Scores) -> list[str]:
 
 def _estimate(gate: _Gate, cases: Sequence[_Case]) -> Estimate:
     """The mean, turned so that larger is better."""
-    values = [gate.turned(case.value) for case in cases]
-    limits = _limits(gate, values)
+    trials = [[gate.turned(value) for value in case.trials] for case in cases]
+    values = np.array([each[0] for each in trials])
     if gate.estimand == "suite":
-        trials = _trials(gate, cases)
+        limits = _limits(gate, np.concatenate(trials))
         return suite_mean_of(trials, [(0.0,) * len(each) for each in trials], limits)
+    limits = _limits(gate, values)
     if gate.is_clustered:
         return clustered_mean_of(values, [case.cluster for case in cases], limits)
-    if gate.is_binary and limits == Interval(0.0, 1.0):
-        return PassRate(sum(value == limits.high for value in values), len(values))
+    if gate.is_binary:
+        return PassRate(int((values == limits.high).sum()), values.size, limits)
     return mean_of(values, limits)
 
 
-def _trials(gate: _Gate, cases: Sequence[_Case]) -> list[tuple[float, ...]]:
-    """Values of each trial, turned; a case that failed was as bad in every one."""
-    column, trials = Column(gate.scores), gate.scores.trials
-    values = [(case.value,) * trials if case.failure else column.trials(case.id) for case in cases]
-    return [tuple(map(gate.turned, each)) for each in values]
-
-
-def _limits(gate: _Gate, values: Sequence[float]) -> Interval:
+def _limits(gate: _Gate, values: Floats) -> Interval:
     """Least and largest mean there can be; as far as the spread of the values where the metric has no bounds."""
     if gate.scores.bounds is not None:
         low, high = sorted(gate.turned(bound) for bound in gate.scores.bounds)
         return Interval(low, high)
-    mean, spread = sum(values) / len(values), spread_of(values)
+    mean, spread = float(values.mean()), spread_of(values)
     return Interval(mean - spread, mean + spread)
 
 
@@ -263,7 +285,7 @@ def _reason(gate: _Gate, outcome: Outcome, shown: Interval, needed: int | None) 
 
 def _with_must_pass(verdict: Verdict, gate: _Gate) -> Verdict:
     """A binary must-pass case has to pass; for other scores there is no bar for one case."""
-    scores, best = gate.scores, _best(gate.scores)
+    scores, best = gate.scores, best_of(gate.scores)
     flagged = [
         (case_id, value)
         for case_id, value, must in zip(scores.ids, scores.values, scores.must_pass or (), strict=False)
@@ -279,15 +301,9 @@ def _with_must_pass(verdict: Verdict, gate: _Gate) -> Verdict:
     return verdict
 
 
-def _best(scores: Scores) -> float | None:
-    if scores.bounds is None:
-        return None
-    return scores.bounds[1] if scores.higher_is_better else scores.bounds[0]
-
-
 def _worst_cases(gate: _Gate, cases: Sequence[_Case]) -> tuple[CaseChange, ...]:
     """The cases with the least value, worst first; none that is as good as can be."""
-    flawed = [case for case in cases if case.failure or case.value != _best(gate.scores)]
+    flawed = [case for case in cases if case.failure or case.value != best_of(gate.scores)]
     flawed.sort(key=lambda case: gate.turned(case.value))
     column = Column(gate.scores)
     return tuple(_change(case, column) for case in flawed[:_SHOWN_CASES])

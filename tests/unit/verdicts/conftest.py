@@ -46,3 +46,15 @@ def binary() -> Build:
 def nats() -> Build:
     """Scores without bounds, where lower is better."""
     return _builder(NATS)
+
+
+@pytest.fixture(scope="session")
+def asked_often() -> Callable[..., Scores]:
+    """Scores of cases asked more than once: a function of a builder and the values ``[cases, trials]``."""
+
+    def build(builder: Build, table: Sequence[Sequence[float]], **fields: Any) -> Scores:
+        rows = tuple(tuple(map(float, row)) for row in table)
+        values = [sum(row) / len(row) for row in rows]
+        return builder(values, trials=max(map(len, rows)), by_trial=rows, **fields)
+
+    return build

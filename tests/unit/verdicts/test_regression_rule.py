@@ -23,12 +23,12 @@ def test_identical_outputs_need_52_cases(request, kind, cases, outcome):
 
 
 def test_identical_unbounded_outputs_are_not_certain_either(nats):
-    """The yardstick is the spread: sd of 50 values 0 and 50 values 2 is 1.00504, times z²/(50 + z²) = .0513."""
+    """The yardstick is the spread: the deviation of 50 values 0 and 50 values 2 is 1, times z²/(50 + z²) = .0513."""
     same = nats([0.0, 2.0] * 25)
 
     verdict = decide_regression(same, same, margin=0.05)
 
-    assert verdict.low == pytest.approx(-0.0513332 * 1.0050378, abs=1e-6)
+    assert verdict.low == pytest.approx(-0.0513332, abs=1e-6)
     assert verdict.outcome is Outcome.INCONCLUSIVE
 
 

@@ -111,4 +111,4 @@ def test_the_verdict_follows_from_its_evidence(binary):
 
     assert verdict_from_dict(json.loads(json.dumps(verdict_to_dict(verdict)))) == verdict
     assert (again.outcome, again.headline, again.low) == (verdict.outcome, verdict.headline, verdict.low)
-    assert verdict.evidence["flips"] == ["c0"]
+    assert verdict.evidence["flips"] == ["c0", "c1", "c2"]

@@ -204,8 +204,8 @@ def test_a_gate_of_equivalence(graded):
 
     found = check(scores, decide_equivalence, splits=200, margin=0.0)
 
-    # Two-sided: 5 % to either side.
-    assert found.alarm_interval.low <= 0.10 <= found.alarm_interval.high, f"seed {SEED}"
+    # Two-sided: 2.5 % to either side.
+    assert found.alarm_interval.low <= 0.05 <= found.alarm_interval.high, f"seed {SEED}"
     assert found.effect.change < 0
 
 

@@ -51,6 +51,18 @@ def test_binary_scores_take_wilson(binary, count):
     assert (verdict.low, verdict.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_a_binary_rate_where_lower_is_better_takes_wilson_too(binary, count):
+    """The share of toxic answers is no other question than that of harmless ones."""
+    toxic, cases = count
+
+    verdict = decide_at_most(binary([1.0] * toxic + [0.0] * (cases - toxic), higher_is_better=False), 0.5)
+
+    expected = wilson_interval(toxic, cases, 0.90)
+    assert (verdict.low, verdict.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert verdict.method == "wilson"
+
+
 def test_graded_scores_take_t(graded):
     """Forty different values: scipy's t interval of the mean at 90 %."""
     values = [0.5 + 0.01 * place for place in range(40)]
