@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from pytest_llmval.errors import InvalidComparison, ModelRegression
 from pytest_llmval.scoring.calibration import Confidences
 from pytest_llmval.scoring.same_answers import same_answers
 from pytest_llmval.scoring.score import Scores
+from pytest_llmval.servers.exchange import Response
 from pytest_llmval.statistics.calibration.bins import BINS
 from pytest_llmval.verdicts.calibration import decide_calibrated
 from pytest_llmval.verdicts.equivalence import decide_equivalence
@@ -26,7 +27,6 @@ from pytest_llmval.verdicts.verdict import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_llmval.servers.exchange import Response
     from pytest_llmval.verdicts.estimand import Estimand
     from pytest_llmval.verdicts.verdict import Verdict
 
@@ -273,9 +273,16 @@ def _require_scores(*given: object) -> None:
 def _require_responses(*given: object) -> None:
     __tracebackhide__ = True
     for each in given:
-        if isinstance(each, Scores) or not isinstance(each, Iterable):
+        if not _holds_responses(each):
             msg = f"expected responses, for example the fixtures responses and baseline_responses, got {each!r:.80}"
             raise TypeError(msg)
+
+
+def _holds_responses(given: object) -> bool:
+    if isinstance(given, Scores) or not isinstance(given, Iterable):
+        return False
+    # Looking into an iterator would use it up.
+    return isinstance(given, Iterator) or all(isinstance(each, Response) for each in given)
 
 
 def _require_sides(candidate: Scores, baseline: Scores) -> None:

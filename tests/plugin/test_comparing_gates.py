@@ -310,6 +310,9 @@ WRONG = {
     f"assert_same_answers({SCORES})": (
         "expected responses, for example the fixtures responses and baseline_responses, got Scores("
     ),
+    "assert_same_answers('yes', 'no')": (
+        "expected responses, for example the fixtures responses and baseline_responses, got 'yes'"
+    ),
     "assert_improved(responses, baseline_responses)": (
         "expected scores, for example exact_match(responses), got <60 responses of new to qa@"
     ),

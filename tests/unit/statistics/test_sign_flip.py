@@ -122,3 +122,11 @@ def test_impossible_requests_are_refused(differences, alternative):
     """The message names the number of differences and the allowed words."""
     with pytest.raises(ValueError, match=r"differences, alternative='.*'; expected 'two-sided', 'greater' or 'less'"):
         sign_flip_p(differences, alternative=alternative)
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+def test_order_has_no_part_in_a_drawn_value(alternative):
+    """The same differences backwards give the same value to the last bit, also where patterns are drawn."""
+    differences = np.random.default_rng(3).normal(0.1, 1, 60).tolist()
+    expected = sign_flip_p(differences, alternative=alternative)
+    assert sign_flip_p(differences[::-1], alternative=alternative) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -58,30 +59,31 @@ def sign_flip_p(
     sums = np.asarray(differences, dtype=float) if clusters is None else cluster_sums(differences, clusters)
     turned = -sums if alternative == "less" else sums
     moving = turned[turned != 0]
+    magnitudes = np.sort(np.abs(moving))  # so that neither order nor direction has a part in what is drawn
     if moving.size <= _EXACT_UP_TO:
-        return _share_as_extreme(_all_sums(moving), moving, alternative)
-    drawn = _drawn_sums(moving, resamples, seed)
+        return _share_as_extreme(_all_sums(magnitudes), moving, alternative)
+    drawn = _drawn_sums(magnitudes, resamples, seed)
     return (1 + _share_as_extreme(drawn, moving, alternative) * resamples) / (resamples + 1)
 
 
 def _share_as_extreme(sums: NDArray[np.float64], moving: NDArray[np.float64], alternative: Alternative) -> float:
-    observed, tolerance = float(moving.sum()), _TIE * float(np.abs(moving).sum())
+    observed, tolerance = math.fsum(moving), _TIE * float(np.abs(moving).sum())
     if alternative == "two-sided":
         return float(np.mean(np.abs(sums) >= abs(observed) - tolerance))
     return float(np.mean(sums >= observed - tolerance))
 
 
-def _all_sums(moving: NDArray[np.float64]) -> NDArray[np.float64]:
+def _all_sums(magnitudes: NDArray[np.float64]) -> NDArray[np.float64]:
     sums = np.zeros(1)
-    for value in moving:
+    for value in magnitudes:
         sums = np.concatenate([sums + value, sums - value])
     return sums
 
 
-def _drawn_sums(moving: NDArray[np.float64], resamples: int, seed: int) -> NDArray[np.float64]:
+def _drawn_sums(magnitudes: NDArray[np.float64], resamples: int, seed: int) -> NDArray[np.float64]:
     # The signs of ten values give one of 1024 sums: all are made once, and a resample draws one instead of ten signs.
     random, sums = np.random.default_rng(seed), np.zeros(resamples)
-    for start in range(0, moving.size, _DRAWN_TOGETHER):
-        every = _all_sums(moving[start : start + _DRAWN_TOGETHER])
+    for start in range(0, magnitudes.size, _DRAWN_TOGETHER):
+        every = _all_sums(magnitudes[start : start + _DRAWN_TOGETHER])
         sums += every[random.integers(0, every.size, resamples)]
     return sums
