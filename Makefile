@@ -11,11 +11,12 @@ MODEL_VERSION ?= v2
 BASELINE_VERSION ?= v1
 WORKERS ?= 2
 
-.PHONY: validate test lint types imports bench bench-gates bench-layers audit train coverage clean help
+.PHONY: validate test test-quantized lint types imports bench bench-gates bench-layers audit train coverage clean help
 
 help:
 	@echo "make validate [MODEL_VERSION=v2 BASELINE_VERSION=v1]  run the example suites, JUnit in llmval-out/junit.xml"
 	@echo "make test                                             run the tests of the plugin"
+	@echo "make test-quantized                                   run those of quantised loads, which install torchao and bitsandbytes"
 	@echo "make lint                                             linter, types, direction of imports"
 	@echo "make bench                                            measure speed and cost, then bench-gates and bench-layers"
 	@echo "make bench-gates                                      simulate every gate: false alarms, false passes, power"
@@ -42,6 +43,10 @@ validate: $(VENV)/suites
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-quantized: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[quantized]'
+	$(BIN)/python -m pytest tests/unit/servers/test_engine_quantization.py $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CONFIG_NAME = "llmval.toml"
 SERVERS = ("transformers", "scripted")
 DTYPES = ("float32", "bfloat16", "float16", "auto")
+QUANTIZATIONS = {"int8": ("torchao", "accelerate"), "nf4": ("bitsandbytes", "accelerate")}
+"""Quantisations that are applied at load, each with the libraries it needs."""
 DEFAULT_BLOCK = 32
 VARIABLE = ("dataset", "prompt", "decoding", "metric", "judge", "batching", "protocol")
 """What `--llmval-vary` may allow to differ between candidate and baseline."""
@@ -38,7 +40,7 @@ class ModelSettings:
     adapter: str | None = None
     """Folder of a LoRA adapter that is put on the model."""
     quantization: str | None = None
-    """Quantisation that is applied at load."""
+    """Quantisation that is applied at load, `int8` or `nf4`; None for a checkpoint as it is, quantised or not."""
     device: str = "auto"
     """`auto` (CUDA when there is one, else CPU), or a torch device name."""
     threads: int = 1
@@ -276,6 +278,8 @@ def _model(name: str, table: object, path: Path) -> ModelSettings:
     model = ModelSettings(name=name, **table)
     _check_choice(model.server, SERVERS, f"{place}: unknown server")
     _check_choice(model.dtype, DTYPES, f"{place}: unknown dtype")
+    if model.quantization is not None:
+        _check_choice(model.quantization, QUANTIZATIONS, f"{place}: unknown quantization")
     return _located(model, path.parent.resolve())
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmval.case_sets.case import content_hash
 from pytest_llmval.records.environment import library_versions, resolve_device
 from pytest_llmval.records.files import replace_file
+from pytest_llmval.settings import QUANTIZATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,8 @@ TOKENIZER_FILES = (
 )
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")
 CONFIG_FILES = ("config.json", "generation_config.json", "adapter_config.json")
+QUANTIZERS = {"awq": "gptqmodel", "gptq": "gptqmodel", "quanto": "optimum-quanto"}
+"""Libraries that are not called as transformers calls the quantisation they are for."""
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".gguf", ".pt", ".pth")
 CHUNK = 1 << 20
 SHA256_DIGITS = 64
@@ -75,12 +78,11 @@ def fingerprint(model: ModelSettings, cache: Path | None) -> Fingerprint:
     if model.server == "scripted":
         return Fingerprint(parts | {"answers": _hash_file(Path(model.answers or ""), cache)}, is_local=True)
     parts |= _loading_parts(model)
-    if model.folder is None:
-        return Fingerprint(parts | {"model": model.model, "revision": model.revision}, is_local=False)
-    parts |= _folder_parts(model.folder, cache)
     if model.adapter:
         parts["adapter"] = _folder_parts(Path(model.adapter), cache)
-    return Fingerprint(parts, is_local=True)
+    if model.folder is None:
+        return Fingerprint(parts | {"model": model.model, "revision": model.revision}, is_local=False)
+    return Fingerprint(parts | _folder_parts(model.folder, cache), is_local=True)
 
 
 def _loading_parts(model: ModelSettings) -> dict[str, Any]:
@@ -90,8 +92,26 @@ def _loading_parts(model: ModelSettings) -> dict[str, Any]:
         "quantization": model.quantization,
         "device": resolve_device(model.device),
         "threads": model.threads,
-        "libraries": library_versions(("torch", "transformers", "tokenizers")),
+        "libraries": library_versions(("torch", "transformers", "tokenizers", *_more_libraries(model))),
     }
+
+
+def _more_libraries(model: ModelSettings) -> Iterator[str]:
+    """Libraries that compute only in such versions; plain ones keep their records when these are installed."""
+    if model.adapter:
+        yield "peft"
+    yield from QUANTIZATIONS.get(model.quantization or "", ())
+    if method := _checkpoint_quantization(model):
+        yield QUANTIZERS.get(method, method)
+
+
+def _checkpoint_quantization(model: ModelSettings) -> str | None:
+    """What the checkpoint says it was quantised by; None for a hub id, whose files are not looked at."""
+    try:
+        config = json.loads((Path(model.model) / "config.json").read_text(encoding="utf-8"))
+        return str(config["quantization_config"]["quant_method"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _folder_parts(folder: Path, cache: Path | None) -> dict[str, str]:

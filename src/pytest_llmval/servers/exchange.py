@@ -150,6 +150,11 @@ class Response:
         """Whether the answer was cut because `max_tokens` or the context length was reached."""
         return self.finish_reason == "length"
 
+    @property
+    def empty(self) -> bool:
+        """Whether the model answered with nothing but white space; a failed response and a choice are not empty."""
+        return self.error is None and self.choice is None and not self.text.strip()
+
     @classmethod
     def failed(cls, reason: str) -> Response:
         """The response that says why there is none."""

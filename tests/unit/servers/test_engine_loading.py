@@ -71,7 +71,7 @@ def test_threads(tiny_model: Any) -> None:
         ({"dtype": "int3"}, "unknown dtype 'int3'; expected one of 'float32', 'bfloat16', 'float16', 'auto'"),
         ({"device": "abacus"}, "device 'abacus' is unknown to torch; expected 'auto', 'cpu', 'cuda' or 'cuda:0'"),
         ({"device": "cuda:99"}, r"device 'cuda:99': torch \S+ sees \d+ CUDA devices; expected 'auto' or 'cpu'"),
-        ({"quantization": "int8"}, "quantization 'int8' is not supported yet: .* applies no quantisation at load"),
+        ({"quantization": "int3"}, "quantization 'int3' is unknown; expected one of 'int8', 'nf4'$"),
         ({"model": "./nowhere"}, r"\./nowhere: no such folder; expected a Hugging Face model folder or a hub id"),
         ({"model": ""}, "no such folder"),
     ],
@@ -121,22 +121,6 @@ def test_weights_with_holes(model_copy: ModelSettings) -> None:
 def test_tied_weights_are_no_hole(tiny_model: Any) -> None:
     """Tied embeddings, stored once, are not missing."""
     assert load_model(tiny_model("gpt2")) is not None
-
-
-def test_adapter_without_peft(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An adapter without peft names the command that installs it."""
-    monkeypatch.setitem(sys.modules, "peft", None)
-
-    with pytest.raises(SettingsError, match=r"adapter 'lora' needs peft: pip install pytest-llmval\[lora\]$"):
-        load_model(dataclasses.replace(tiny_model("llama"), adapter="lora"))
-
-
-def test_unreadable_adapter(tiny_model: Any, tmp_path: Path) -> None:
-    """An adapter that cannot be put on the model names both."""
-    pytest.importorskip("peft", reason="needs peft (pip install pytest-llmval[lora])")
-
-    with pytest.raises(ServerError, match=r"adapter .* cannot be put on"):
-        load_model(dataclasses.replace(tiny_model("llama"), adapter=str(tmp_path)))
 
 
 @pytest.mark.parametrize("library", ["torch", "transformers"])

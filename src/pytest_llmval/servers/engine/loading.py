@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging
 
 from pytest_llmval.errors import ServerError, SettingsError
+from pytest_llmval.servers.engine.adapters import check_adapter, put_adapter
+from pytest_llmval.servers.engine.foreign import call_foreign
+from pytest_llmval.servers.engine.quantization import keep_dtype, quantized_loading
 from pytest_llmval.settings import DTYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pytest_llmval.settings import ModelSettings
 
@@ -34,22 +34,24 @@ def load_tokenizer(settings: ModelSettings) -> Any:
 
 
 def load_model(settings: ModelSettings) -> Any:
-    """The causal language model in eval mode, on its device, with its adapter merged in.
+    """The causal language model in eval mode, on its device, quantised and with its adapter as asked.
 
     Raises:
         SettingsError: If a setting cannot be used; the text names it and what would be right.
         ServerError: If the weights cannot be read or do not fill the model.
     """
     check_source(settings)
-    _refuse_quantization(settings)
+    check_adapter(settings)
     dtype, device = choose_dtype(settings), choose_device(settings)
+    options = quantized_loading(settings, dtype, device)
     if device.type == "cpu":
         torch.set_num_threads(settings.threads)
     model, report = _load(
-        "weights", AutoModelForCausalLM.from_pretrained, settings, dtype=dtype, output_loading_info=True
+        "weights", AutoModelForCausalLM.from_pretrained, settings, dtype=dtype, output_loading_info=True, **options
     )
     _refuse_random_weights(settings, report)
-    return _with_adapter(model, settings).to(device)
+    _refuse_other_dtype(settings, model, dtype)
+    return put_adapter(keep_dtype(model), settings).to(device)
 
 
 def check_source(settings: ModelSettings) -> None:
@@ -95,43 +97,8 @@ def _looks_local(model: str) -> bool:
 
 
 def _load(what: str, load: Callable[..., Any], settings: ModelSettings, **options: Any) -> Any:
-    try:
-        with _quiet():
-            return load(settings.model, revision=settings.revision, **options)
-    except Exception as error:  # transformers, safetensors, torch and the hub each raise their own kinds
-        msg = f"model version {settings.name!r}: {what} of {settings.model} cannot be read: {_first_line(error)}"
-        raise ServerError(msg) from error
-
-
-def _first_line(error: Exception) -> str:
-    """Kind and first line of an error; all of it, in one line, where the first only announces the rest."""
-    text = str(error).strip()
-    first = text.partition("\n")[0]
-    return f"{type(error).__name__}: {' '.join(text.split()) if first.rstrip().endswith(':') else first}"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and warnings of transformers meanwhile; problems are ours to report."""
-    output: Any = logging  # its functions have no annotations
-    level, bars = output.get_verbosity(), output.is_progress_bar_enabled()
-    output.set_verbosity_error()
-    output.disable_progress_bar()
-    try:
-        yield
-    finally:
-        output.set_verbosity(level)
-        if bars:
-            output.enable_progress_bar()
-
-
-def _refuse_quantization(settings: ModelSettings) -> None:
-    if settings.quantization:
-        msg = (
-            f"model version {settings.name!r}: quantization {settings.quantization!r} is not supported yet: "
-            "the transformers server applies no quantisation at load; name a checkpoint that is already quantised"
-        )
-        raise SettingsError(msg)
+    failure = f"model version {settings.name!r}: {what} of {settings.model} cannot be read"
+    return call_foreign(failure, load, settings.model, revision=settings.revision, **options)
 
 
 def _refuse_empty_tokenizer(tokenizer: Any, settings: ModelSettings) -> None:
@@ -157,18 +124,12 @@ def _refuse_random_weights(settings: ModelSettings, report: Any) -> None:
         raise ServerError(msg)
 
 
-def _with_adapter(model: Any, settings: ModelSettings) -> Any:
-    """The model with its LoRA adapter merged into the weights, as it would be deployed."""
-    if settings.adapter is None:
-        return model
-    where = f"model version {settings.name!r}: adapter {settings.adapter!r}"
-    try:
-        peft = importlib.import_module("peft")
-    except ModuleNotFoundError as error:
-        msg = f"{where} needs peft: pip install pytest-llmval[lora]"
-        raise SettingsError(msg) from error
-    try:
-        return peft.PeftModel.from_pretrained(model, settings.adapter).merge_and_unload()
-    except Exception as error:
-        msg = f"{where} cannot be put on {settings.model}: {_first_line(error)}"
-        raise ServerError(msg) from error
+def _refuse_other_dtype(settings: ModelSettings, model: Any, dtype: torch.dtype | str) -> None:
+    """Some quantised checkpoints keep their own dtype whatever is asked for; the fingerprint would name another."""
+    if getattr(model, "is_quantized", False) and dtype not in ("auto", model.dtype):
+        own = str(model.dtype).removeprefix("torch.")
+        msg = (
+            f"model version {settings.name!r}: dtype {settings.dtype!r}, but the quantised {settings.model} comes in "
+            f"{own!r}; expected dtype 'auto' or {own!r}"
+        )
+        raise SettingsError(msg)
