@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmval.scoring.choice import choice_accuracy
+from pytest_llmval.scoring.choice import choice_accuracy, without_choice
 from pytest_llmval.scoring.score import Scores, Unscored
 from pytest_llmval.scoring.scored import empty_scores, score_responses
 
@@ -70,7 +70,7 @@ def choice_confidence(responses: Iterable[Response]) -> Confidences:
     def confidence(case: Case, response: Response) -> float | Unscored:
         found = option_probabilities(case, response)
         if isinstance(found, Unscored) or response.choice is None:
-            return found if isinstance(found, Unscored) else Unscored("the case has no choices")
+            return found if isinstance(found, Unscored) else without_choice(case)
         return found[response.choice.index]
 
     return Confidences(
@@ -109,7 +109,7 @@ def choice_nll(responses: Iterable[Response]) -> Scores:
     def loss(case: Case, response: Response) -> float | Unscored:
         found = option_probabilities(case, response)
         if isinstance(found, Unscored) or response.choice is None or case.answer is None:
-            return found if isinstance(found, Unscored) else Unscored("the case has no choices")
+            return found if isinstance(found, Unscored) else without_choice(case)
         return _log_sum(response.choice.logprobs) - response.choice.logprobs[case.answer]
 
     empty = empty_scores("choice_nll", unit="nats", higher_is_better=False, bounds=None)
@@ -119,7 +119,7 @@ def choice_nll(responses: Iterable[Response]) -> Scores:
 def option_probabilities(case: Case, response: Response) -> tuple[float, ...] | Unscored:
     """Probability of each option given that one of them is the answer: exp(logprob) / Σ exp(logprob)."""
     if response.choice is None or case.answer is None:
-        return Unscored("the case has no choices")
+        return without_choice(case)
     logprobs = response.choice.logprobs
     total = _log_sum(logprobs)
     if not math.isfinite(total):

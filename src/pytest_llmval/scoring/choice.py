@@ -25,8 +25,17 @@ def choice_accuracy(responses: Iterable[Response], *, length_normalised: bool = 
 
     def is_right(case: Case, response: Response) -> bool | Unscored:
         if response.choice is None or case.answer is None:
-            return Unscored("the case has no choices")
+            return without_choice(case)
         chosen = response.choice.normalised_index if length_normalised else response.choice.index
         return chosen == case.answer
 
     return score_responses(responses, is_right, empty_scores(name, kind="binary"))
+
+
+def without_choice(case: Case) -> Unscored:
+    """Why there is nothing to score; a server that was given options and chose none has failed the case."""
+    if not case.choices:
+        return Unscored("the case has no choices")
+    if case.answer is None:
+        return Unscored("the case has no answer")
+    return Unscored("the server was given choices and chose none", failed=True)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pytest_llmval.servers.perplexity_protocol import Windows
 
 ANY = "*"
+ANSWERS = frozenset({"text", "texts", "logprobs", "error"})
+"""What a line of the file may answer with."""
 
 
 class ScriptedServer:
@@ -117,7 +119,11 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 def _entry(line: str, place: str) -> tuple[str, Mapping[str, Any]]:
     try:
         entry = json.loads(line)
-        return str(entry["prompt"]), entry
+        prompt = str(entry["prompt"])
     except (ValueError, KeyError, TypeError) as error:
         msg = f'{place}: expected {{"prompt": …, "text": …}}, got {line[:60]!r}'
         raise SettingsError(msg) from error
+    if not ANSWERS & set(entry):
+        msg = f"{place}: no answer to the prompt; expected one of {', '.join(sorted(ANSWERS))}, got {line[:60]!r}"
+        raise SettingsError(msg)
+    return prompt, entry

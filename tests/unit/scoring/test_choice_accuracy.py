@@ -43,6 +43,16 @@ def test_a_case_without_choices(responses_to):
     assert choice_accuracy(responses_to("a")).values == (Unscored("the case has no choices"),)
 
 
+def test_a_server_that_gives_no_choice(responses_to):
+    """Asked to choose, it wrote a text: the candidate failed the case. Without a right answer nothing is scored."""
+    asked = {"choices": [("a", "b")], "answer": [0]}
+
+    failed = Unscored("the server was given choices and chose none", failed=True)
+    assert choice_accuracy(responses_to("a", cases=asked)).values == (failed,)
+    unanswered = responses_to(chosen(-1, -2), cases={"choices": [("a", "b")]})
+    assert choice_accuracy(unanswered).values == (Unscored("the case has no answer"),)
+
+
 def test_a_failed_response(responses_to):
     """It counts against a candidate."""
     answers = responses_to(Response.failed("timeout"), cases={"choices": [("a", "b")], "answer": [0]})

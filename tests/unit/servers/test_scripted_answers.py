@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pytest_llmval.errors import SettingsError
 from pytest_llmval.servers.exchange import Request
 from pytest_llmval.servers.scripted import ScriptedServer
 
@@ -38,3 +39,15 @@ def test_one_text_is_given_whatever_the_seed(server):
 def test_no_texts_are_the_empty_answer(server):
     """An empty list selects nothing."""
     assert texts(server({"prompt": "*", "texts": []}), [5]) == [""]
+
+
+def test_a_line_without_an_answer_is_refused(tmp_path):
+    """A misspelt field would be an empty answer to every question."""
+    path = tmp_path / "answers.jsonl"
+    path.write_text('{"prompt": "a", "txt": "yes"}\n', encoding="utf-8")
+
+    expected = (
+        r"answers\.jsonl:1: no answer to the prompt; expected one of error, logprobs, text, texts, got '\{"
+    )
+    with pytest.raises(SettingsError, match=expected):
+        ScriptedServer.from_file(path)
