@@ -104,14 +104,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When a response was made. Requests of one batch share their times."""
+    """When a response was made. Requests that were admitted to a batch together share their times."""
 
     started_at: str = ""
     """ISO 8601, UTC."""
     seconds: float = 0.0
-    """Wall time of the batch this response came from."""
+    """Wall time until the last request that was admitted to a batch with this one was done."""
     batch: int = 1
-    """Requests that were computed together."""
+    """Most requests that were computed together with this one, itself included."""
 
 
 @dataclass(frozen=True, slots=True)

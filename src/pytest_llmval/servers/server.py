@@ -28,6 +28,10 @@ class Capabilities:
     token_ids: bool = False
 
 
+LOCAL_MODEL = Capabilities(loglikelihood=True, logprobs=True, logits=True, seed=True, token_ids=True)
+"""What a model whose weights we hold can do: everything."""
+
+
 class Server(Protocol):
     """Whoever answers for one model version."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
+from pytest_llmval.errors import ServerError
 from pytest_llmval.servers.engine import TransformersEngine
 from pytest_llmval.servers.exchange import Decoding, Message, Request
 
@@ -30,6 +32,16 @@ def fragile(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(engine.network.model, "forward", failing)
     return engine
+
+
+def test_no_memory_for_any_request(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When torch can allocate for none of several requests, the server has failed, not the model."""
+    engine = TransformersEngine(tiny_model("llama"))
+    monkeypatch.setattr(engine.network.model, "forward", lambda **_: torch.empty(2**55))
+
+    with pytest.raises(ServerError, match=r"no memory for any of 2 requests; the last one: .*can't allocate memory"):
+        engine.answer([Request("The"), Request("A book")])
+    assert "can't allocate memory" in engine.answer([Request("The")])[0].error
 
 
 def test_prompt_too_long(engine: Any) -> None:

@@ -101,3 +101,35 @@ def test_nan_logits() -> None:
     picked = pick_tokens(logits, [sampler(temperature=0.0), sampler(), sampler(temperature=0.0)])
 
     assert picked == [-1, -1, 1]
+
+
+@pytest.mark.parametrize("width", [1.0, 4.0], ids=["flat", "peaked"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_few_tokens_decide(monkeypatch: pytest.MonkeyPatch, width: float, dtype: torch.dtype) -> None:
+    """Looking at the most probable tokens first draws what the sorted vocabulary gives, ties included."""
+    logits = torch.randn(60, 1000, generator=torch.Generator().manual_seed(1)).mul(width).to(dtype)
+    cuts = [{"top_k": k, "top_p": p} for k in (0, 1, 40, 255, 256, 257) for p in (1.0, 0.9, 0.3)]
+    ways = [{"temperature": 0.3 + at % 4 / 2} | cuts[at % len(cuts)] for at in range(60)]
+
+    drawn = draw(logits, [sampler(at, **way) for at, way in enumerate(ways)])
+    monkeypatch.setattr("pytest_llmval.servers.engine.sampling.HEAD", 1000)
+    expected = draw(logits, [sampler(at, **way) for at, way in enumerate(ways)])
+
+    assert drawn.tolist() == expected.tolist()
+
+
+def test_vocabulary_is_rarely_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With top-k, or when few tokens hold the probability, no vocabulary is sorted."""
+    widths: list[int] = []
+    sort = torch.Tensor.sort
+
+    def watching(self: torch.Tensor, *args: Any, **options: Any) -> Any:
+        widths.append(self.shape[-1])
+        return sort(self, *args, **options)
+
+    monkeypatch.setattr(torch.Tensor, "sort", watching)
+    logits = torch.randn(3, 5000, generator=torch.Generator().manual_seed(1)).mul(10)
+
+    draw(logits, [sampler(1, top_k=50), sampler(2, top_p=0.9), sampler(3)])
+
+    assert max(widths) == 256

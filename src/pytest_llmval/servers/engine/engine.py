@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import gc
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,37 +14,39 @@ from pytest_llmval.errors import RequestRefused
 from pytest_llmval.servers.engine.batching import plan_batches
 from pytest_llmval.servers.engine.documents import score_documents
 from pytest_llmval.servers.engine.encoding import encode, encode_prompt, render
-from pytest_llmval.servers.engine.generation import generate, prepare_row
+from pytest_llmval.servers.engine.generation import prepare_task
 from pytest_llmval.servers.engine.likelihood import choose, prepare_pair, prepare_question, score_pairs
 from pytest_llmval.servers.engine.loading import load_model, load_tokenizer
 from pytest_llmval.servers.engine.network import Network
+from pytest_llmval.servers.engine.recovery import failure, free_memory, reason, refuse_without_memory
+from pytest_llmval.servers.engine.running import generate
 from pytest_llmval.servers.exchange import Response, Timing
 from pytest_llmval.servers.perplexity_protocol import WHOLE
-from pytest_llmval.servers.server import Capabilities
+from pytest_llmval.servers.server import LOCAL_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
 
+    from pytest_llmval.servers.engine.generation import Task
+    from pytest_llmval.servers.engine.likelihood import Question
     from pytest_llmval.servers.engine.pair import Pair
     from pytest_llmval.servers.exchange import DocumentLikelihood, LogLikelihood, Request
     from pytest_llmval.servers.perplexity_protocol import Windows
     from pytest_llmval.settings import ModelSettings
 
     Prepare = Callable[[Network, Any, Request], Any]
-    """A request made ready for its batch, or RequestRefused; `ids` of the result is what the model reads first."""
-    Compute = Callable[[Network, list[Any]], list[Response]]
-    """The responses of one batch of such tasks."""
+    """A request made ready, or RequestRefused."""
+    Answer = Callable[[list[Any]], list[Response]]
+    """The responses to requests made ready, in order."""
 
 
 class TransformersEngine:
     """A Hugging Face model in this process. Nothing is loaded before it is needed."""
 
     name = "transformers"
-    capabilities = Capabilities(
-        chat=True, logprobs=True, loglikelihood=True, logits=True, seed=True, stop=True, token_ids=True
-    )
+    capabilities = LOCAL_MODEL
 
     def __init__(self, settings: ModelSettings, batch_size: int = 32) -> None:
         """An engine for a model version that computes at most `batch_size` rows together."""
@@ -63,14 +64,20 @@ class TransformersEngine:
         return Network(load_model(self._settings))
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
-        """One response a request, in order; what cannot be answered says why in `error`."""
+        """One response a request, in order; what cannot be answered says why in `error`.
+
+        Raises:
+            ServerError: If there is no memory to compute any of them.
+        """
         generated = {at: request for at, request in enumerate(requests) if not request.choices}
         chosen = {at: request for at, request in enumerate(requests) if request.choices}
-        responses = self._answer_group(generated, prepare_row, generate)
-        responses |= self._answer_group(chosen, prepare_question, choose)
-        return [responses[at] for at in range(len(requests))]
+        responses = self._answer_group(generated, prepare_task, self._generate)
+        responses |= self._answer_group(chosen, prepare_question, self._choose)
+        answers = [responses[at] for at in range(len(requests))]
+        refuse_without_memory(answers)
+        return answers
 
-    def _answer_group(self, requests: dict[int, Request], prepare: Prepare, compute: Compute) -> dict[int, Response]:
+    def _answer_group(self, requests: dict[int, Request], prepare: Prepare, answer: Answer) -> dict[int, Response]:
         responses: dict[int, Response] = {}
         tasks: dict[int, Any] = {}
         for at, request in requests.items():
@@ -78,24 +85,29 @@ class TransformersEngine:
                 tasks[at] = prepare(self.network, self.tokenizer, request)
             except RequestRefused as refusal:
                 responses[at] = Response.failed(str(refusal))
-        places = list(tasks)
-        for batch in plan_batches([task.ids for task in tasks.values()], self._batch_size):
-            members = [places[number] for number in batch]
-            found = self._compute_batch([tasks[at] for at in members], compute)
-            responses |= dict(zip(members, found, strict=True))
-        return responses
+        return responses | dict(zip(tasks, answer(list(tasks.values())), strict=True))
 
-    def _compute_batch(self, tasks: list[Any], compute: Compute) -> list[Response]:
-        """The responses of one batch; when it breaks, each task alone, so that only the culprit fails."""
+    def _generate(self, tasks: list[Task]) -> list[Response]:
+        return generate(self.network, tasks, self._batch_size) if tasks else []
+
+    def _choose(self, questions: list[Question]) -> list[Response]:
+        responses: dict[int, Response] = {}
+        for batch in plan_batches([question.ids for question in questions], self._batch_size):
+            found = self._choose_batch([questions[at] for at in batch])
+            responses |= dict(zip(batch, found, strict=True))
+        return [responses[at] for at in range(len(questions))]
+
+    def _choose_batch(self, questions: list[Question]) -> list[Response]:
+        """The responses of one batch; when it breaks, each question alone, so that only the culprit fails."""
         broken = ""
         try:
-            return _timed(compute, self.network, tasks)
+            return _timed_choices(self.network, questions)
         except Exception as error:  # noqa: BLE001 - whatever a model raises: out of memory, a faulty kernel
-            broken = f"{type(error).__name__}: {error}"
-        _free_memory()
-        if len(tasks) == 1:
-            return [Response.failed(f"the model failed on this request: {broken}")]
-        return [response for task in tasks for response in self._compute_batch([task], compute)]
+            broken = reason(error)
+        free_memory()
+        if len(questions) == 1:
+            return [failure(broken)]
+        return [response for question in questions for response in self._choose_batch([question])]
 
     @torch.inference_mode()
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
@@ -146,20 +158,13 @@ class TransformersEngine:
         """Forget tokenizer and weights; asking again loads them again."""
         self.__dict__.pop("network", None)
         self.__dict__.pop("tokenizer", None)
-        _free_memory()
+        free_memory()
 
 
 @torch.inference_mode()
-def _timed(compute: Compute, network: Network, tasks: list[Any]) -> list[Response]:
+def _timed_choices(network: Network, questions: list[Question]) -> list[Response]:
     """The responses of one batch, each with the batch's time and size."""
     started_at, start = datetime.now(UTC).isoformat(), time.perf_counter()
-    responses = compute(network, tasks)
-    timing = Timing(started_at, time.perf_counter() - start, len(tasks))
+    responses = choose(network, questions)
+    timing = Timing(started_at, time.perf_counter() - start, len(questions))
     return [dataclasses.replace(response, timing=timing) for response in responses]
-
-
-def _free_memory() -> None:
-    """Give back what a failed batch or a closed model held on the device."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""Prompts are continued together; a row that is done leaves the batch and costs nothing more."""
+"""A prompt and its answer: what a row takes from the model, token by token, and when it is done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 
 from pytest_llmval.errors import RequestRefused
 from pytest_llmval.servers.engine.encoding import decode, encode_prompt
-from pytest_llmval.servers.engine.prefill import prefill
 from pytest_llmval.servers.engine.sampling import Sampler, pick_tokens
 from pytest_llmval.servers.engine.stopping import StopStrings
 from pytest_llmval.servers.exchange import Response, TokenLogprob, Usage
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
     from pytest_llmval.servers.exchange import FinishReason, Request
 
 
-@dataclass(slots=True)
-class Row:
-    """One prompt and what has been generated after it."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A prompt made ready to be continued."""
 
     request: Request
     ids: list[int]
@@ -33,6 +32,15 @@ class Row:
     tokenizer: Any
     stop: StopStrings
     ends: frozenset[int]
+
+
+@dataclass(slots=True)
+class Row:
+    """A task and what has been generated for it."""
+
+    number: int
+    """Of the task among those asked with it."""
+    task: Task
     sampler: Sampler
     tokens: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
@@ -40,18 +48,23 @@ class Row:
     """The answer, once there is nothing to add to it."""
     finish_reason: FinishReason = "stop"
 
+    @classmethod
+    def of(cls, number: int, task: Task) -> Row:
+        """The row of a task, nothing generated yet."""
+        return cls(number, task, Sampler.of(task.request))
+
     def take(self, token: int) -> None:
         """Append a token and finish when it is, or completes, an end."""
         if token < 0:
             self.text, self.finish_reason = "", "error"
             return
         self.tokens.append(token)
-        if token in self.ends:
-            self._finish(decode(self.tokenizer, self.tokens), "stop")
-        elif (text := self.stop.cut(self.tokens)) is not None:
+        if token in self.task.ends:
+            self._finish(decode(self.task.tokenizer, self.tokens), "stop")
+        elif (text := self.task.stop.cut(self.tokens)) is not None:
             self._finish(text, "stop")
-        elif len(self.tokens) == self.limit:
-            self._finish(decode(self.tokenizer, self.tokens), "length")
+        elif len(self.tokens) == self.task.limit:
+            self._finish(decode(self.task.tokenizer, self.tokens), "length")
 
     def _finish(self, text: str, reason: FinishReason) -> None:
         self.text, self.finish_reason = text, reason
@@ -63,14 +76,14 @@ class Row:
         return Response(
             text=self.text or "",
             token_ids=tuple(self.tokens),
-            logprobs=None if self.request.decoding.logprobs is None else tuple(self.logprobs),
+            logprobs=None if self.task.request.decoding.logprobs is None else tuple(self.logprobs),
             finish_reason=self.finish_reason,
-            usage=Usage(len(self.ids), len(self.tokens)),
+            usage=Usage(len(self.task.ids), len(self.tokens)),
         )
 
 
-def prepare_row(network: Network, tokenizer: Any, request: Request) -> Row:
-    """The row of a request, nothing generated yet.
+def prepare_task(network: Network, tokenizer: Any, request: Request) -> Task:
+    """The task of a request.
 
     Raises:
         RequestRefused: If the prompt cannot be encoded or leaves no room for an answer.
@@ -86,7 +99,7 @@ def prepare_row(network: Network, tokenizer: Any, request: Request) -> Row:
     room = request.decoding.max_tokens if context is None else context - len(ids)
     limit = min(request.decoding.max_tokens, room)
     ends = end_tokens(network, tokenizer) | stop.end_tokens
-    return Row(request, ids, limit, tokenizer, stop, ends, Sampler.of(request))
+    return Task(request, ids, limit, tokenizer, stop, ends)
 
 
 def end_tokens(network: Network, tokenizer: Any) -> frozenset[int]:
@@ -96,30 +109,21 @@ def end_tokens(network: Network, tokenizer: Any) -> frozenset[int]:
     return frozenset(token for token in (*several, tokenizer.eos_token_id) if token is not None)
 
 
-def generate(network: Network, rows: Sequence[Row]) -> list[Response]:
-    """The answers to rows, computed as one batch."""
-    context = prefill(network, [row.ids for row in rows], max(row.limit for row in rows))
-    live = list(rows)
-    while True:
-        tokens = pick_tokens(context.logits, [row.sampler for row in live])
-        _note_logprobs(context.logits, live, tokens)
-        for row, token in zip(live, tokens, strict=True):
-            row.take(token)
-        going = [at for at, row in enumerate(live) if row.text is None]
-        if not going:
-            return [row.response() for row in rows]
-        if len(going) < len(live):
-            context, live = context.select(going), [live[at] for at in going]
-        context.step([row.tokens[-1] for row in live])
+def take_tokens(logits: torch.Tensor, rows: Sequence[Row]) -> None:
+    """Choose the next token of each row from its logits, `[rows, vocabulary]`."""
+    tokens = pick_tokens(logits, [row.sampler for row in rows])
+    _note_logprobs(logits, rows, tokens)
+    for row, token in zip(rows, tokens, strict=True):
+        row.take(token)
 
 
 def _note_logprobs(logits: torch.Tensor, rows: Sequence[Row], tokens: Sequence[int]) -> None:
     """Add the chosen token's logprob, and the most probable ones', to the rows that asked for them."""
-    asking = [at for at, row in enumerate(rows) if row.request.decoding.logprobs is not None and tokens[at] >= 0]
+    asking = [at for at, row in enumerate(rows) if row.task.request.decoding.logprobs is not None and tokens[at] >= 0]
     if not asking:
         return
     logprobs = logits[asking].float().log_softmax(dim=-1)
-    most = min(logprobs.shape[-1], max(rows[at].request.decoding.logprobs or 0 for at in asking))
+    most = min(logprobs.shape[-1], max(rows[at].task.request.decoding.logprobs or 0 for at in asking))
     best = logprobs.topk(most, dim=-1)
     chosen = logprobs.gather(-1, torch.tensor([[tokens[at]] for at in asking], device=logprobs.device))
     columns = zip(asking, chosen.squeeze(-1).tolist(), best.indices.tolist(), best.values.tolist(), strict=True)
@@ -128,5 +132,5 @@ def _note_logprobs(logits: torch.Tensor, rows: Sequence[Row], tokens: Sequence[i
 
 
 def _note(row: Row, token: int, logprob: float, best: list[tuple[int, float]]) -> None:
-    top = tuple(best[: row.request.decoding.logprobs])
-    row.logprobs.append(TokenLogprob(token, str(row.tokenizer.decode([token])), logprob, top))
+    top = tuple(best[: row.task.request.decoding.logprobs])
+    row.logprobs.append(TokenLogprob(token, str(row.task.tokenizer.decode([token])), logprob, top))

@@ -34,6 +34,17 @@ class Context:
         cache.reorder_cache(indices)
         return Context(self.network, cache, self.mask[indices], self.logits[indices])
 
+    def join(self, other: Context) -> Context:
+        """These rows, then those of the other; they end in the same column, and none is kept that no row uses."""
+        columns = max(_used(self.mask), _used(other.mask))
+        cache = fork_cache(self.cache)
+        for layer, added in zip(cache.layers, other.cache.layers, strict=True):
+            if layer.is_initialized:  # layers that share the keys of another one are not
+                layer.keys = _stacked(layer.keys, added.keys, columns)
+                layer.values = _stacked(layer.values, added.values, columns)
+        mask = _stacked(self.mask.unsqueeze(-1), other.mask.unsqueeze(-1), columns).squeeze(-1)
+        return Context(self.network, cache, mask, torch.cat([self.logits, other.logits]))
+
     def read(self, ids: torch.Tensor, mask: torch.Tensor, keep: int = 0) -> torch.Tensor:
         """Read more columns `[rows, columns]` and return the logits of the last `keep` of them."""
         self.mask = torch.cat([self.mask, mask], dim=1)
@@ -45,6 +56,23 @@ class Context:
         self.logits = self.read(ids, torch.ones_like(ids), keep=1)[:, -1]
 
 
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """A start of several rows, read once."""
+
+    ids: list[int]
+    cache: Any
+    """Of one row; does not grow."""
+
+    def cut(self, tokens: int) -> Stem:
+        """The first tokens of this stem."""
+        cache = fork_cache(self.cache)
+        for layer in cache.layers:
+            if layer.is_initialized:
+                layer.keys, layer.values = layer.keys[:, :, :tokens], layer.values[:, :, :tokens]
+        return Stem(self.ids[:tokens], cache)
+
+
 def prefill(network: Network, rows: Sequence[Sequence[int]], following: int) -> Context:
     """The context of rows of token ids, none of them empty.
 
@@ -53,11 +81,33 @@ def prefill(network: Network, rows: Sequence[Sequence[int]], following: int) -> 
         rows: Token ids of each row.
         following: Most columns that will be read after them.
     """
+    return prefill_after(network, rows, find_stem(network, rows, following))
+
+
+def find_stem(
+    network: Network, rows: Sequence[Sequence[int]], following: int, known: Stem | None = None
+) -> Stem | None:
+    """The stem of these rows: what they have of a known one where little more is to be gained, else read now."""
     shared = shared_prefix(network, rows, following)
+    had = 0 if known is None else min(agreement(known.ids, row[:-1]) for row in rows)
+    # What is missing from the known stem is read in each row, instead of the whole new stem once.
+    if known is not None and had >= SHORTEST_SHARED_PREFIX and len(rows) * (shared - had) <= shared:
+        return known.cut(had)
+    return _read_stem(network, list(rows[0][:shared])) if shared else None
+
+
+def _read_stem(network: Network, ids: list[int]) -> Stem:
     cache = network.new_cache()
-    if shared:
-        ids, mask = network.padded([rows[0][:shared]], "right")
-        network.logits(ids, mask, cache, keep=1)
+    columns, mask = network.padded([ids], "right")
+    network.logits(columns, mask, cache, keep=1)
+    return Stem(ids, cache)
+
+
+def prefill_after(network: Network, rows: Sequence[Sequence[int]], stem: Stem | None) -> Context:
+    """The context of rows of token ids that begin with the stem and go on after it."""
+    shared, cache = 0, network.new_cache()
+    if stem is not None:
+        shared, cache = len(stem.ids), fork_cache(stem.cache)
         cache.batch_repeat_interleave(len(rows))
     ids, mask = network.padded([row[shared:] for row in rows], "left")
     mask = torch.cat([mask.new_ones(len(rows), shared), mask], dim=1)
@@ -84,3 +134,18 @@ def fork_cache(cache: Any) -> Any:
     fork = copy.copy(cache)
     fork.layers = [copy.copy(layer) for layer in cache.layers]
     return fork
+
+
+def _used(mask: torch.Tensor) -> int:
+    """Columns of a mask `[rows, columns]` from the first that a row uses."""
+    return int(mask.shape[1] - mask.any(dim=0).int().argmax())
+
+
+def _stacked(upper: torch.Tensor, lower: torch.Tensor, columns: int) -> torch.Tensor:
+    """Rows of two tensors `[rows, …, columns, size]`, cut or filled with zeros on the left to so many columns."""
+    rows, others = upper.shape[0], upper.shape[1:-2]
+    stacked = upper.new_zeros(rows + lower.shape[0], *others, columns, upper.shape[-1])
+    for place, part in ((slice(rows), upper), (slice(rows, None), lower)):
+        width = min(columns, part.shape[-2])
+        stacked[place, ..., columns - width :, :] = part[..., part.shape[-2] - width :, :]
+    return stacked
