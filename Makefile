@@ -61,6 +61,9 @@ bench: $(VENV)/dev
 	$(BIN)/python benchmarks/gates.py
 	$(BIN)/python benchmarks/layers.py $(ARGS)
 
+bench-items: $(VENV)/dev
+	$(BIN)/python benchmarks/items.py $(ARGS)
+
 bench-gates: $(VENV)/dev
 	$(BIN)/python benchmarks/gates.py $(ARGS)
 

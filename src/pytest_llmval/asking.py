@@ -98,7 +98,7 @@ def ask_all(run: Run, case_set: CaseSet, model: ModelSettings) -> ResponseSet:
     if model.is_recorded:
         return _recall_all(run, case_set, model)
     blocks = plan_blocks(run, case_set, model)
-    _note_case_set(run, case_set, blocks)
+    _note_case_set(run, case_set, model, range(trials_of(case_set, run.settings)))
     by_case: dict[str, list[Response]] = {case.id: [] for case in case_set}
     for block, records in zip(blocks, _answered(run, blocks), strict=True):
         for case, record in zip(block.cases, records, strict=True):
@@ -120,7 +120,7 @@ def ask_one(run: Run, case_set: CaseSet, case: Case, model: ModelSettings, trial
         return _recall_one(run, case_set, case, model, trial)
     number, place = divmod(case_set.positions[case.id], run.settings.config.block)
     wanted = range(trials_of(case_set, run.settings)) if trial is None else (trial,)
-    _note_case_set(run, case_set, _planned(run, case_set, model, wanted))
+    _note_case_set(run, case_set, model, wanted)
     blocks = [_plan_of_trial(run, case_set, model, each)[number] for each in wanted]
     trials = [records[place].response for records in _answered(run, blocks)]
     run.note({"event": "needed", "version": model.name, "case_set": _asked_as(case_set), "case": case.id})
@@ -194,17 +194,19 @@ def _answered(run: Run, blocks: list[Block]) -> list[list[Record]]:
     return [run.blocks[block.key] for block in blocks]
 
 
-def _note_case_set(run: Run, case_set: CaseSet, blocks: list[Block]) -> None:
+def _note_case_set(run: Run, case_set: CaseSet, model: ModelSettings, trials: Sequence[int]) -> None:
     """Say which blocks hold the answers to a case set, in its order; what is recorded by block is found by it."""
-    version = blocks[0].model.name
+    name = f"case_set:{model.name}:{id(case_set)}:{trials[0]}:{len(trials)}"
+    if run.has_noted(name):  # every case comes here, and the event names all blocks
+        return
     run.note_once(
-        f"case_set:{version}:{id(case_set)}:{blocks[0].trial}:{len(blocks)}",
+        name,
         {
             "event": "case_set",
-            "version": version,
+            "version": model.name,
             "conditions": asdict(_conditions(run, case_set)),
             "cases": len(case_set),
-            "blocks": [block.key for block in blocks],
+            "blocks": [block.key for block in _planned(run, case_set, model, trials)],
         },
     )
 
@@ -250,7 +252,7 @@ def _obtain(run: Run, block: Block) -> list[Record]:
     replayed = records is not None
     if records is None:
         records = _measure(run, block)
-    run.store.write_block(run.id, block.key, records)
+    run.store.write_block(run.id, block.key, records, is_copy=replayed)
     if not replayed and run.fingerprint(block.model).is_local and not any(each.response.error for each in records):
         run.store.index_block(block.index_key, run.id, block.key)
     run.note(
@@ -263,7 +265,7 @@ def _obtain(run: Run, block: Block) -> list[Record]:
             "failed": sum(each.response.error is not None for each in records),
         }
     )
-    return [replace(each, response=replace(each.response, replayed=replayed)) for each in records]
+    return records
 
 
 def _recorded(run: Run, block: Block) -> list[Record] | None:
@@ -274,9 +276,17 @@ def _recorded(run: Run, block: Block) -> list[Record] | None:
     records = run.store.read_block(source.run_id, source.block)
     if not records or tuple(each.key for each in records) != block.record_keys:
         return None
-    return [
-        replace(each, replayed_from=each.replayed_from or each.run_id, version=block.model.name) for each in records
-    ]
+    return [_taken_over(each, block.model.name) for each in records]
+
+
+def _taken_over(record: Record, version: str) -> Record:
+    """A record of an earlier run as one of this run; the version may have had another name."""
+    return replace(
+        record,
+        version=version,
+        response=replace(record.response, replayed=True),
+        replayed_from=record.replayed_from or record.run_id,
+    )
 
 
 def _measure(run: Run, block: Block) -> list[Record]:

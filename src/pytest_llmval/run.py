@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmval.errors import CapabilityMissing, ServerError
+from pytest_llmval.errors import CapabilityMissing
 from pytest_llmval.records.fingerprint import fingerprint
 from pytest_llmval.records.recalling import Recollection
 from pytest_llmval.records.store import LocalStore
+from pytest_llmval.servers.opening import open_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_llmval.asking import Block
     from pytest_llmval.records.fingerprint import Fingerprint
     from pytest_llmval.records.record import Record
+    from pytest_llmval.servers.broker.client import Line
     from pytest_llmval.servers.server import Server
     from pytest_llmval.settings import ModelSettings, Settings
 
@@ -30,8 +32,10 @@ def now() -> str:
 class Run:
     """One pytest invocation as seen by one of its processes."""
 
-    def __init__(self, settings: Settings, progress: Callable[[str, int, int], None]) -> None:
+    def __init__(self, settings: Settings, progress: Callable[[str, int, int], None], line: Line | None = None) -> None:
+        """A run whose models answer in this process, or over a line to the engine of all its processes."""
         self.settings = settings
+        self._line = line
         self.store = LocalStore(settings.store)
         self.id = settings.run_id
         self.worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -58,7 +62,7 @@ class Run:
             raise CapabilityMissing(msg)
         if model.name not in self._servers:
             self.fingerprint(model)
-            self._servers[model.name] = open_server(model, self.settings.config.block)
+            self._servers[model.name] = open_server(model, self.settings.config.block, self._line)
         return self._servers[model.name]
 
     def started_server(self, model: ModelSettings) -> Server | None:
@@ -95,6 +99,10 @@ class Run:
             self._noted.add(name)
             self.note(event)
 
+    def has_noted(self, name: str) -> bool:
+        """Whether an event was added under this name."""
+        return name in self._noted
+
     def take_events(self) -> list[dict[str, Any]]:
         """The events since the last call, JSON values only."""
         taken, self._events = self._events, []
@@ -116,28 +124,3 @@ def model_event(model: ModelSettings, print_: Fingerprint) -> dict[str, Any]:
         "fingerprint": print_.digest,
         "parts": print_.parts,
     }
-
-
-def open_server(model: ModelSettings, batch_size: int) -> Server:
-    """The server that answers for a version. Heavy libraries are imported here, not before.
-
-    Raises:
-        ServerError: If its library is not installed.
-        CapabilityMissing: If the version is a recorded baseline.
-    """
-    if model.is_recorded:
-        msg = f"the baseline {model.name!r} is recorded: its answers are there, the model is not"
-        raise CapabilityMissing(msg)
-    if model.server == "scripted":
-        from pytest_llmval.servers.scripted import ScriptedServer
-
-        return ScriptedServer.from_file(model.answers or "")
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        msg = f"version {model.name!r} needs torch and transformers: pip install pytest-llmval[transformers]"
-        raise ServerError(msg) from error
-    from pytest_llmval.servers.engine.engine import TransformersEngine
-
-    return TransformersEngine(model, batch_size=batch_size)

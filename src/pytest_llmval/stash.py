@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pytest_llmval.current import TestInProgress
     from pytest_llmval.ledger import Ledger
     from pytest_llmval.run import Run
+    from pytest_llmval.servers.broker.client import Line
+    from pytest_llmval.servers.broker.keeper import Keeper
     from pytest_llmval.settings import ModelSettings, Settings
 
 MERGE_SETTINGS: pytest.StashKey[Callable[[pytest.Config], Settings]] = pytest.StashKey()
@@ -26,6 +28,8 @@ SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 RUN_ID: pytest.StashKey[str] = pytest.StashKey()
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
+KEEPER: pytest.StashKey[Keeper] = pytest.StashKey()
+"""Who owns the engine process of the workers, in the process that starts them."""
 GATES: pytest.StashKey[int] = pytest.StashKey()
 TEST: pytest.StashKey[TestInProgress] = pytest.StashKey()
 GOLDEN_NOTES: pytest.StashKey[list[str]] = pytest.StashKey()
@@ -33,7 +37,7 @@ GOLDEN_NOTES: pytest.StashKey[list[str]] = pytest.StashKey()
 DECORATION = "__llmval_cases__"
 """Attribute that `case_set.each` and `.all` leave on a test function; spelt here so that nothing is imported for it."""
 CASE = "_llmval_case"
-"""Private fixture that carries an item's case."""
+"""Private parameter that carries an item's case."""
 
 
 def decoration_of(holder: pytest.Item | pytest.Metafunc) -> Decoration | None:
@@ -80,8 +84,19 @@ def run_of(config: pytest.Config) -> Run:
     if RUN not in config.stash:
         from pytest_llmval.run import Run
 
-        config.stash[RUN] = Run(settings_of(config), config.stash[PROGRESS])
+        config.stash[RUN] = Run(settings_of(config), config.stash[PROGRESS], _line_of(config))
     return config.stash[RUN]
+
+
+def _line_of(config: pytest.Config) -> Line | None:
+    """A worker's line to the engine of the run; None where models answer in this process."""
+    told: dict[str, dict[str, Any]] = getattr(config, "workerinput", {})
+    if "llmval_keeper" not in told:
+        return None
+    from pytest_llmval.servers.broker.channel import Address
+    from pytest_llmval.servers.broker.client import Line
+
+    return Line(Address(**told["llmval_keeper"]))
 
 
 def ledger_of(config: pytest.Config) -> Ledger:

@@ -30,9 +30,10 @@ class Tally:
         if report.when == "setup":
             self._phases[test] = []
         self._phases.setdefault(test, []).append(phase_outcome(report))
-        if report.failed and getattr(report, "llmval", {}).get("infrastructure"):
+        # A test whose worker crashed has one report, of no phase: it says nothing about the model.
+        crashed = report.when not in ("setup", "call", "teardown")
+        if report.failed and (crashed or getattr(report, "llmval", {}).get("infrastructure")):
             self.infrastructure.add(test)
-        # A test whose worker crashed has one report, of no phase.
         return None if report.when in ("setup", "call") else self._end(test)
 
     def _end(self, test: str) -> str | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_llmval.hooks.tally import TALLY, Tally
-from pytest_llmval.stash import LEDGER, is_worker, ledger_of, run_id_of
+from pytest_llmval.stash import KEEPER, LEDGER, SETTINGS, is_worker, ledger_of, run_id_of
+
+if TYPE_CHECKING:
+    from pytest_llmval.servers.broker.keeper import Keeper
+    from pytest_llmval.settings import ModelSettings
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -19,8 +24,43 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a new worker the run it belongs to."""
+    """Tell a new worker the run it belongs to, and where to ask for its engine."""
     node.workerinput["llmval_run_id"] = run_id_of(node.config)
+    keeper = _keeper_of(node.config)
+    if keeper is not None:
+        node.workerinput["llmval_keeper"] = asdict(keeper.address)
+
+
+def _keeper_of(config: pytest.Config) -> Keeper | None:
+    """The keeper of the run's engine, which has started none yet; None where no version needs one."""
+    settings = config.stash.get(SETTINGS, None)
+    if settings is None or settings.offline or not any(map(_needs_engine, (settings.candidate, settings.baseline))):
+        return None
+    if KEEPER not in config.stash:
+        from pytest_llmval.records.store import LocalStore
+        from pytest_llmval.servers.broker.keeper import Keeper
+
+        store = LocalStore(settings.store)
+        config.stash[KEEPER] = Keeper(store.engine_log(settings.run_id), store.open_log)
+    return config.stash[KEEPER]
+
+
+def _needs_engine(model: ModelSettings | None) -> bool:
+    return model is not None and model.server == "transformers"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say that the engine died, also when nothing came of it."""
+    keeper = config.stash.get(KEEPER, None)
+    if keeper is not None and keeper.deaths:
+        terminalreporter.write_line(f"llmval: {keeper.notice}", yellow=True)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the engine of the workers."""
+    keeper = config.stash.get(KEEPER, None)
+    if keeper is not None:
+        keeper.close()
 
 
 def stay_in_this_process(config: pytest.Config) -> None:

@@ -19,9 +19,9 @@ from pytest_llmval.case_sets.case import content_hash
 from pytest_llmval.errors import SettingsError, StoreError
 from pytest_llmval.records.files import json_line, make_folder
 from pytest_llmval.records.fingerprint import Fingerprint
-from pytest_llmval.records.record import response_from_json
 from pytest_llmval.records.response_set import Conditions
 from pytest_llmval.servers.exchange import Response
+from pytest_llmval.servers.wire import response_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from pytest_llmval.errors import StoreError
 
@@ -31,6 +31,8 @@ def _is_unicode(text: str) -> bool:
 
 def make_folder(folder: Path) -> None:
     """Create a folder and those above it, for the owner only."""
+    if folder.is_dir():
+        return
     # With parents=True, mkdir would give the mode to the last folder alone.
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
@@ -38,8 +40,13 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
 
 
-def replace_file(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str, *, is_synced: bool = True) -> None:
     """Write a file so that a reader sees the old or the new one, never half of it, also after a crash.
+
+    Args:
+        path: The file.
+        text: All of it.
+        is_synced: Whether to wait until it is on disk; without it, a crash of the machine may leave half of it.
 
     Raises:
         StoreError: If it cannot be written, with the system's reason; nothing is left behind.
@@ -48,7 +55,7 @@ def replace_file(path: Path, text: str) -> None:
         make_folder(path.parent)
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            _write(part, text.encode(), os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            _write(part, text.encode(), os.O_CREAT | os.O_EXCL | os.O_WRONLY, is_synced=is_synced)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -65,12 +72,24 @@ def append_line(path: Path, line: str) -> None:
         _write(path, (line + "\n").encode(), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
 
 
-def _write(path: Path, content: bytes, flags: int) -> None:
+def open_log(path: Path) -> IO[str]:
+    """A file that grows line by line, for a process to write to.
+
+    Raises:
+        StoreError: If it cannot be opened.
+    """
+    with reported(path):
+        make_folder(path.parent)
+        return os.fdopen(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "a", encoding="utf-8")
+
+
+def _write(path: Path, content: bytes, flags: int, *, is_synced: bool = True) -> None:
     descriptor = os.open(path, flags, 0o600)
     with open(descriptor, "wb") as stream:  # noqa: PTH123 - from a descriptor, which carries the mode
         stream.write(content)
         stream.flush()
-        os.fsync(descriptor)
+        if is_synced:
+            os.fsync(descriptor)
 
 
 @contextmanager

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.case_sets.case import content_hash
-from pytest_llmval.case_sets.decoding import Decoding
-from pytest_llmval.case_sets.message import Message
-from pytest_llmval.servers.exchange import Choice, Request, Response, Timing, TokenLogprob, Usage
+from pytest_llmval.servers.wire import (
+    fields_of,
+    request_from_json,
+    request_to_json,
+    response_from_json,
+    response_to_json,
+)
+
+if TYPE_CHECKING:
+    from pytest_llmval.servers.exchange import Request, Response
 
 SCHEMA = 1
 
@@ -43,16 +49,13 @@ class Record:
 
 def record_key(fingerprint: str, request: Request, case_id: str, trial: int) -> str:
     """The key under which a response may stand for a new one."""
-    return content_hash([fingerprint, dataclasses.asdict(request), case_id, trial])
+    return content_hash([fingerprint, request_to_json(request), case_id, trial])
 
 
 def to_json(record: Record) -> dict[str, Any]:
     """The record as JSON values, under the names of its fields. The case itself is in the dataset, not here."""
-    response = dataclasses.replace(record.response, case=None, trials=(), replayed=False)
-    data = dataclasses.asdict(dataclasses.replace(record, response=response))
-    for name in ("case", "trials", "replayed"):
-        del data["response"][name]
-    return data
+    data = fields_of(record)
+    return data | {"request": request_to_json(record.request), "response": response_to_json(record.response)}
 
 
 def from_json(data: dict[str, Any]) -> Record:
@@ -64,41 +67,6 @@ def from_json(data: dict[str, Any]) -> Record:
     if data["schema"] != SCHEMA:
         msg = f"schema {data['schema']!r}; this version reads {SCHEMA}"
         raise ValueError(msg)
-    return Record(**(data | {"request": _request(data["request"]), "response": response_from_json(data["response"])}))
-
-
-def _request(data: dict[str, Any]) -> Request:
-    prompt = data["prompt"]
-    decoding = data["decoding"]
-    return Request(
-        prompt=prompt if isinstance(prompt, str) else tuple(Message(**each) for each in prompt),
-        choices=tuple(data["choices"]),
-        decoding=Decoding(**(decoding | {"stop": tuple(decoding["stop"])})),
-        seed=data["seed"],
+    return Record(
+        **(data | {"request": request_from_json(data["request"]), "response": response_from_json(data["response"])})
     )
-
-
-def response_from_json(data: dict[str, Any]) -> Response:
-    """The response as it stands in a record.
-
-    Raises:
-        KeyError, TypeError: If a field is missing or unknown.
-    """
-    logprobs, choice = data["logprobs"], data["choice"]
-    changes = {
-        "token_ids": tuple(data["token_ids"]),
-        "samples": tuple(data["samples"]),
-        "usage": Usage(**data["usage"]),
-        "timing": Timing(**data["timing"]),
-        "logprobs": None if logprobs is None else tuple(map(_token_logprob, logprobs)),
-        "choice": None if choice is None else Choice(**{name: _tuple(value) for name, value in choice.items()}),
-    }
-    return Response(**(data | changes))
-
-
-def _token_logprob(data: dict[str, Any]) -> TokenLogprob:
-    return TokenLogprob(**(data | {"top": tuple((token, logprob) for token, logprob in data["top"])}))
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -2,6 +2,7 @@
 
 runs/<run id>/manifest.json       what was asked of which model, with what
 runs/<run id>/responses/*.jsonl   one immutable segment a block of records
+runs/<run id>/engine.log          what the engine process of the workers had to say
 runs/<run id>/verdicts.jsonl      one line a gate, with the per-case scores it rests on
 index/<records' key>              the run and segment in which a block was measured
 """
@@ -11,12 +12,12 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock
 
 from pytest_llmval.errors import StoreError
-from pytest_llmval.records.files import append_line, json_line, make_folder, replace_file, reported
+from pytest_llmval.records.files import append_line, json_line, make_folder, open_log, replace_file, reported
 from pytest_llmval.records.record import Record, from_json, to_json
 
 if TYPE_CHECKING:
@@ -71,6 +72,19 @@ class LocalStore:
         if not ignore.exists():
             replace_file(ignore, "*\n")
 
+    def engine_log(self, run_id: str) -> Path:
+        """Where the engine process of a run writes."""
+        return self.run_folder(run_id) / "engine.log"
+
+    def open_log(self, path: Path) -> IO[str]:
+        """A file of the store for a process to write to.
+
+        Raises:
+            StoreError: If it cannot be opened.
+        """
+        self.open()
+        return open_log(path)
+
     def _segment(self, run_id: str, block: str) -> Path:
         return self.run_folder(run_id) / "responses" / f"{block}.jsonl"
 
@@ -86,10 +100,10 @@ class LocalStore:
         path = self._segment(run_id, block)
         return list(read_records(path)) if path.exists() else None
 
-    def write_block(self, run_id: str, block: str, records: list[Record]) -> None:
-        """Commit a block: all of its records or none."""
+    def write_block(self, run_id: str, block: str, records: list[Record], *, is_copy: bool = False) -> None:
+        """Commit a block: all of its records or none. A copy is not waited for: what it repeats is on disk."""
         lines = [json_line(to_json(record)) for record in records]
-        replace_file(self._segment(run_id, block), "\n".join(lines) + "\n")
+        replace_file(self._segment(run_id, block), "\n".join(lines) + "\n", is_synced=not is_copy)
 
     def find_block(self, index_key: str) -> Place | None:
         """Where a block was measured, None when nowhere or its records are gone."""

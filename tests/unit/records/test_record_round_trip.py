@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_llmval.case_sets.case import Case
+from pytest_llmval.case_sets.case import Case, content_hash
 from pytest_llmval.case_sets.decoding import Decoding
 from pytest_llmval.records.files import json_line
 from pytest_llmval.records.record import Record, from_json, record_key, to_json
@@ -132,3 +132,11 @@ def test_the_key_covers_model_request_case_and_trial(changed):
 
     assert record_key(**given_ | changed) != record_key(**given_)
     assert record_key(**given_) == record_key(**given_)
+
+
+@pytest.mark.parametrize("prompt", ["what is 7", (Message("system", "be brief"), Message("user", "what is 7"))])
+def test_the_key_is_over_all_fields_of_the_request(prompt):
+    """It is the hash of the request as `dataclasses.asdict` gives it, so that recorded answers stay found."""
+    request = Request(prompt, ("a", "b"), Decoding(max_tokens=3, temperature=0.5, stop=("x",), logprobs=2), seed=5)
+
+    assert record_key("f", request, "q7", 1) == content_hash(["f", dataclasses.asdict(request), "q7", 1])

@@ -46,8 +46,6 @@ def test_a_line_without_an_answer_is_refused(tmp_path):
     path = tmp_path / "answers.jsonl"
     path.write_text('{"prompt": "a", "txt": "yes"}\n', encoding="utf-8")
 
-    expected = (
-        r"answers\.jsonl:1: no answer to the prompt; expected one of error, logprobs, text, texts, got '\{"
-    )
+    expected = r"answers\.jsonl:1: no answer to the prompt; expected one of error, logprobs, text, texts, got '\{"
     with pytest.raises(SettingsError, match=expected):
         ScriptedServer.from_file(path)

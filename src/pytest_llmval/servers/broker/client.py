@@ -1,0 +1,151 @@
+"""BrokeredServer: a worker's handle on a model that the engine process of the run holds."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import closing, suppress
+from dataclasses import asdict
+from multiprocessing import AuthenticationError
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmval.errors import ServerError
+from pytest_llmval.servers.broker.channel import Address, Channel, Message
+from pytest_llmval.servers.broker.faults import raise_fault
+from pytest_llmval.servers.exchange import DocumentLikelihood, LogLikelihood
+from pytest_llmval.servers.perplexity_protocol import WHOLE, PerplexityProtocol
+from pytest_llmval.servers.server import LOCAL_MODEL
+from pytest_llmval.servers.wire import request_to_json, response_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from pytest_llmval.servers.exchange import Request, Response
+    from pytest_llmval.servers.perplexity_protocol import Windows
+    from pytest_llmval.settings import ModelSettings
+
+
+class Line:
+    """A worker's line to the engine of its run; an engine that died is asked for anew, and the call repeated."""
+
+    def __init__(self, keeper: Address) -> None:
+        self._keeper = keeper
+        self._engine: Channel | None = None
+        self._number = 0
+        """Which engine of the run was spoken to last; 0 for none."""
+        self._lost = 0
+        """Which engine of the run was found dead last."""
+        self._speaking = Lock()
+
+    def call(self, message: Message) -> Message:
+        """The engine's reply.
+
+        Raises:
+            ServerError: If there is no engine to be had.
+            LlmvalError, ValueError: What the engine raised.
+        """
+        with self._speaking:
+            reply = self._try(message)
+            while reply is None:
+                reply = self._try(message)
+        raise_fault(reply)
+        return reply
+
+    def _try(self, message: Message) -> Message | None:
+        """The engine's reply; None when it died over it."""
+        port = self._port() if self._engine is None else 0
+        try:
+            self._engine = self._engine or Channel.to(Address(port, self._keeper.secret))
+            return _exchange(self._engine, message)
+        except (EOFError, OSError):
+            self._lost = self._number
+            self.hang_up()
+            return None
+        except BaseException:  # Ctrl-C: the reply that is still to come would be taken for the next one's
+            self.hang_up()
+            raise
+
+    def _port(self) -> int:
+        """Where the engine listens now, as the keeper says, which starts it if need be."""
+        try:
+            keeper = Channel.to(self._keeper)
+            with closing(keeper):
+                told = _exchange(keeper, Message({"lost": self._lost}))
+        except (EOFError, OSError, AuthenticationError) as error:
+            msg = f"the process that keeps the engine of this run is gone: {type(error).__name__}: {error}"
+            raise ServerError(msg) from error
+        raise_fault(told)
+        self._number = told.values["number"]
+        return int(told.values["port"])
+
+    def hang_up(self) -> None:
+        """Close the connection; the next call makes another."""
+        if self._engine is not None:
+            with suppress(OSError):
+                self._engine.close()
+            self._engine = None
+
+
+def _exchange(channel: Channel, message: Message) -> Message:
+    channel.send(message)
+    return channel.receive()
+
+
+class BrokeredServer:
+    """A Hugging Face model in the engine process of the run."""
+
+    name = "transformers"
+    capabilities = LOCAL_MODEL
+
+    def __init__(self, settings: ModelSettings, batch_size: int, line: Line) -> None:
+        self._settings = settings
+        self._batch_size = batch_size
+        self._line = line
+
+    def _call(self, name: str, **values: Any) -> Message:
+        asked = {"call": name, "model": asdict(self._settings), "batch_size": self._batch_size, **values}
+        return self._line.call(Message(asked))
+
+    @functools.cached_property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer in this process; needs no weights."""
+        from pytest_llmval.servers.engine.loading import load_tokenizer
+
+        return load_tokenizer(self._settings)
+
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """One response a request, in order."""
+        reply = self._call("answer", requests=list(map(request_to_json, requests)))
+        return [response_from_json(each) for each in reply.values["responses"]]
+
+    def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+        """The likelihood of each continuation after its context."""
+        reply = self._call("loglikelihood", pairs=list(pairs))
+        return [
+            LogLikelihood(**(each | {"token_logprobs": tuple(each["token_logprobs"])}))
+            for each in reply.values["likelihoods"]
+        ]
+
+    def document_likelihood(self, texts: Sequence[str], windows: Windows = WHOLE) -> list[DocumentLikelihood]:
+        """The likelihood of each whole text."""
+        reply = self._call("document_likelihood", texts=list(texts), windows=asdict(windows))
+        return [_document(each) for each in reply.values["likelihoods"]]
+
+    def logits(self, prompt: str) -> np.ndarray:
+        """Logits of every prompt position, float32, `[tokens, vocabulary]`."""
+        return self._call("logits", prompt=prompt).arrays["logits"]
+
+    def count_tokens(self, prompt: str) -> int:
+        """Tokens of a rendered prompt, special tokens included."""
+        return int(self._call("count_tokens", prompt=prompt).values["tokens"])
+
+    def close(self) -> None:
+        """Hang up; the engine stays, for the other workers."""
+        self._line.hang_up()
+
+
+def _document(data: dict[str, Any]) -> DocumentLikelihood:
+    protocol = data["protocol"]
+    return DocumentLikelihood(**(data | {"protocol": None if protocol is None else PerplexityProtocol(**protocol)}))
