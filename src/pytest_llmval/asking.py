@@ -13,6 +13,7 @@ from pytest_llmval.case_sets.case import content_hash
 from pytest_llmval.errors import CapabilityMissing, ServerError
 from pytest_llmval.records.record import Record, record_key
 from pytest_llmval.records.response_set import ResponseSet, conditions_of
+from pytest_llmval.records.store import Place
 from pytest_llmval.run import now
 from pytest_llmval.servers.exchange import Request, Response
 
@@ -251,10 +252,7 @@ def _obtain(run: Run, block: Block) -> list[Record]:
     records = _recorded(run, block)
     replayed = records is not None
     if records is None:
-        records = _measure(run, block)
-    run.store.write_block(run.id, block.key, records, is_copy=replayed)
-    if not replayed and run.fingerprint(block.model).is_local and not any(each.response.error for each in records):
-        run.store.index_block(block.index_key, run.id, block.key)
+        records = _measured(run, block)
     run.note(
         {
             "event": "asked",
@@ -273,20 +271,15 @@ def _recorded(run: Run, block: Block) -> list[Record] | None:
     source = run.store.find_block(block.index_key)
     if source is None or source.run_id == run.id:
         return None
-    records = run.store.read_block(source.run_id, source.block)
-    if not records or tuple(each.key for each in records) != block.record_keys:
-        return None
-    return [_taken_over(each, block.model.name) for each in records]
+    return run.store.copy_block(source, Place(run.id, block.key), block.model.name, block.record_keys)
 
 
-def _taken_over(record: Record, version: str) -> Record:
-    """A record of an earlier run as one of this run; the version may have had another name."""
-    return replace(
-        record,
-        version=version,
-        response=replace(record.response, replayed=True),
-        replayed_from=record.replayed_from or record.run_id,
-    )
+def _measured(run: Run, block: Block) -> list[Record]:
+    records = _measure(run, block)
+    run.store.write_block(run.id, block.key, records)
+    if run.fingerprint(block.model).is_local and not any(each.response.error for each in records):
+        run.store.index_block(block.index_key, run.id, block.key)
+    return records
 
 
 def _measure(run: Run, block: Block) -> list[Record]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +33,8 @@ class TestInProgress:
     verdicts: list[Verdict] = field(default_factory=list)
     get_run: Callable[[], Run | None] = lambda: None
     """Gives the run, once a fixture of the test has made it."""
+    item: Any = None
+    """pytest's own object for the test."""
     trial: int | None = None
     """Number of the trial that runs now, from 0, in a test that is repeated; None in any other."""
     unanswered: list[str] = field(default_factory=list)

@@ -10,7 +10,6 @@ pytest_plugins = (
     "pytest_llmval.hooks.audit",
     "pytest_llmval.hooks.outcome",
     "pytest_llmval.hooks.trial_marker",
-    "pytest_llmval.hooks.trials",
     "pytest_llmval.hooks.workers",
     "pytest_llmval.hooks.progress",
     "pytest_llmval.hooks.summary",

@@ -165,7 +165,8 @@ def test_offline_uses_records_only(shop, distribution):
 def test_a_torn_record_is_reported_and_measured_again(shop):
     """Half a line at the end of a segment, as a crash leaves it, loses that block alone."""
     shop.run()
-    segment = next((shop.runs[-1] / "responses").glob("*.jsonl"))
+    _, block = next((shop.path / ".llmval" / "index").iterdir()).read_text().split()
+    segment = shop.runs[-1] / "responses" / f"{block}.jsonl"
     segment.write_text(segment.read_text()[:-200])
 
     result = shop.run("-W", "default")

@@ -54,17 +54,21 @@ def pytest_configure(config: pytest.Config) -> None:
         msg = "--llmval-audit with --snapshot-update would store what a broken model gives; use one of them"
         raise pytest.UsageError(msg)
     stay_in_this_process(config)
+    config.pluginmanager.register(Witness(), "llmval-witness")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Note which model and tokenizer the tests of an audit use."""
-    subjects = item.config.stash.get(SUBJECTS, None)
-    if subjects is not None:
-        _note(item, subjects)
-    yield
-    if subjects is not None:
-        _note_server(item.config, subjects)
+class Witness:
+    """Notes which model and tokenizer the tests of an audit use."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Look at what the test was given, and at what its server has loaded by now."""
+        subjects = item.config.stash.get(SUBJECTS, None)
+        if subjects is not None:
+            _note(item, subjects)
+        yield
+        if subjects is not None:
+            _note_server(item.config, subjects)
 
 
 def _note(item: pytest.Item, subjects: Subjects) -> None:

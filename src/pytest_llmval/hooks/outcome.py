@@ -23,7 +23,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     """Each attempt at a test starts without verdicts. A capability that the server lacks skips the test."""
     config = item.config
     item.stash[TEST] = TestInProgress(
-        item.nodeid, config.stash.get(GATES, 1), get_run=lambda: config.stash.get(RUN, None)
+        item.nodeid, config.stash.get(GATES, 1), get_run=lambda: config.stash.get(RUN, None), item=item
     )
     yield from _watched(item)
 

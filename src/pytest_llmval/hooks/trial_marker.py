@@ -1,4 +1,4 @@
-"""The marker `llmval_trials`: read and checked at collection."""
+"""The marker `llmval_trials`: read and checked at collection; `hooks/trials.py` follows it."""
 
 from __future__ import annotations
 
@@ -48,6 +48,12 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
         if isinstance(item, pytest.Item):
             repeats_of(item)
     return made
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Load what repeats tests when one asks for it: its hooks would be called for each test of any suite."""
+    if any(item.get_closest_marker(NAME) for item in session.items):
+        session.config.pluginmanager.import_plugin("pytest_llmval.hooks.trials")
 
 
 def _check_item(item: pytest.Item) -> None:

@@ -67,6 +67,14 @@ def from_json(data: dict[str, Any]) -> Record:
     if data["schema"] != SCHEMA:
         msg = f"schema {data['schema']!r}; this version reads {SCHEMA}"
         raise ValueError(msg)
-    return Record(
-        **(data | {"request": request_from_json(data["request"]), "response": response_from_json(data["response"])})
-    )
+    answer = data["response"] | {"replayed": data["replayed_from"] is not None}
+    return Record(**(data | {"request": request_from_json(data["request"]), "response": response_from_json(answer)}))
+
+
+def taken_over(data: dict[str, Any], version: str) -> dict[str, Any]:
+    """A record of an earlier run, as `to_json` wrote it, as one of another run; the version may have a new name.
+
+    Raises:
+        KeyError, TypeError: If the data is no record.
+    """
+    return data | {"version": version, "replayed_from": data["replayed_from"] or data["run_id"]}

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from pytest_llmval.errors import StoreError
 from pytest_llmval.records.files import append_line, json_line, make_folder, open_log, replace_file, reported
-from pytest_llmval.records.record import Record, from_json, to_json
+from pytest_llmval.records.record import Record, from_json, taken_over, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,10 +100,28 @@ class LocalStore:
         path = self._segment(run_id, block)
         return list(read_records(path)) if path.exists() else None
 
-    def write_block(self, run_id: str, block: str, records: list[Record], *, is_copy: bool = False) -> None:
-        """Commit a block: all of its records or none. A copy is not waited for: what it repeats is on disk."""
+    def write_block(self, run_id: str, block: str, records: list[Record]) -> None:
+        """Commit a block: all of its records or none."""
         lines = [json_line(to_json(record)) for record in records]
-        replace_file(self._segment(run_id, block), "\n".join(lines) + "\n", is_synced=not is_copy)
+        replace_file(self._segment(run_id, block), "\n".join(lines) + "\n")
+
+    def copy_block(self, source: Place, goal: Place, version: str, keys: tuple[str, ...]) -> list[Record] | None:
+        """Commit what another run recorded as a block of this one; None when its records have other keys.
+
+        What it repeats is on disk, so nobody waits for the copy to be there as well.
+        """
+        entries: list[dict[str, Any]] = []
+
+        def read(data: dict[str, Any]) -> Record:
+            entries.append(taken_over(data, version))
+            return from_json(entries[-1])
+
+        records = list(_read_lines(self._segment(source.run_id, source.block), read))
+        if tuple(record.key for record in records) != keys:
+            return None
+        text = "\n".join(map(json_line, entries)) + "\n"
+        replace_file(self._segment(goal.run_id, goal.block), text, is_synced=False)
+        return records
 
     def find_block(self, index_key: str) -> Place | None:
         """Where a block was measured, None when nowhere or its records are gone."""

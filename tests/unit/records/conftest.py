@@ -23,6 +23,7 @@ def full_record(text: str = "Yes.", case_id: str = "a", **fields: Any) -> Record
         timing=Timing("2026-01-02T03:04:05.678+00:00", 0.25, 4),
         choice=Choice(1, (-2.0, -1.0), (3, 2)),
         samples=(text, "No."),
+        replayed=True,
     )
     return Record(
         **{
