@@ -11,14 +11,16 @@ MODEL_VERSION ?= v2
 BASELINE_VERSION ?= v1
 WORKERS ?= 2
 
-.PHONY: validate test test-quantized lint types imports bench bench-gates bench-layers audit train coverage clean help
+.PHONY: validate test test-quantized lint types imports bench bench-harness bench-items bench-gates bench-layers audit train coverage clean help
 
 help:
 	@echo "make validate [MODEL_VERSION=v2 BASELINE_VERSION=v1]  run the example suites, JUnit in llmval-out/junit.xml"
 	@echo "make test                                             run the tests of the plugin"
 	@echo "make test-quantized                                   run those of quantised loads, which install torchao and bitsandbytes"
 	@echo "make lint                                             linter, types, direction of imports"
-	@echo "make bench                                            measure speed and cost, then bench-gates and bench-layers"
+	@echo "make bench                                            measure speed, cost and memory, and run all of the following bench-..."
+	@echo "make bench-harness                                    side by side with lm-evaluation-harness, which it installs"
+	@echo "make bench-items                                      what a recorded item costs beside one of plain pytest"
 	@echo "make bench-gates                                      simulate every gate: false alarms, false passes, power"
 	@echo "make bench-layers                                     layer by layer: bugs named, cost in time and memory"
 	@echo "make audit                                            known bugs put into v1: which contract notices which"
@@ -56,10 +58,23 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/speed.py $(ARGS)
+	$(BIN)/python benchmarks/items.py
+	$(BIN)/python benchmarks/workers.py
 	$(BIN)/python benchmarks/likelihood.py
 	$(BIN)/python benchmarks/statistics_cost.py
 	$(BIN)/python benchmarks/gates.py
 	$(BIN)/python benchmarks/layers.py $(ARGS)
+	$(MAKE) bench-harness
+
+# lm-evaluation-harness has an environment of its own; torch comes first and alone, in its CPU build.
+$(VENV)/harness/bin/lm_eval: $(VENV)/dev
+	$(PYTHON) -m venv $(VENV)/harness
+	$(VENV)/harness/bin/python -m pip install --quiet --disable-pip-version-check $(shell grep "^torch==" constraints.txt)
+	$(VENV)/harness/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'lm_eval[hf]==0.4.13'
+	touch $@
+
+bench-harness: $(VENV)/harness/bin/lm_eval
+	$(BIN)/python benchmarks/harness.py $(ARGS)
 
 bench-items: $(VENV)/dev
 	$(BIN)/python benchmarks/items.py $(ARGS)

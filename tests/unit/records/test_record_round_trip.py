@@ -98,7 +98,7 @@ def test_no_field_is_forgotten(make_record):
 
 
 def test_the_case_stays_in_the_dataset(make_record):
-    """A record repeats neither the case nor the other trials; whether this run measured it follows from `replayed_from`."""
+    """A record repeats neither case nor other trials; whether this run measured it follows from `replayed_from`."""
     record = make_record()
     response = record.response.with_case(Case("a", {}, "x"), (record.response,))
     attached = dataclasses.replace(record, response=dataclasses.replace(response, replayed=True))

@@ -158,7 +158,8 @@ class TransformersEngine:
         """Forget tokenizer and weights; asking again loads them again."""
         self.__dict__.pop("network", None)
         self.__dict__.pop("tokenizer", None)
-        free_memory()
+        if torch.cuda.is_available():  # elsewhere the process that ends gives back what it held
+            free_memory()
 
 
 @torch.inference_mode()

@@ -52,6 +52,7 @@ class Network:
                 f"{type(model).__name__} has no key-value cache; the transformers server supports models that have one"
             )
             raise SettingsError(msg)
+        self._read_last: tuple[tuple[int, ...], Any] = ((), None)
         self._takes_positions = "position_ids" in accepted
         self._takes_keep = "logits_to_keep" in accepted
         config = model.config.get_text_config(decoder=True)
@@ -73,6 +74,19 @@ class Network:
     def new_cache(self) -> Any:
         """An empty key-value cache of the kind this model needs."""
         return DynamicCache(config=self.model.config)
+
+    def read_prefix(self, ids: Sequence[int]) -> Any:
+        """The cache of one row after these tokens, which others may fork but not grow.
+
+        The last one is kept: the batches of a few-shot suite begin alike, whichever call they belong to.
+        """
+        if self._read_last[0] != tuple(ids):
+            cache = self.new_cache()
+            columns, mask = self.padded([ids], "right")
+            self._read_last = ((), None)
+            self.logits(columns, mask, cache, keep=1)
+            self._read_last = (tuple(ids), cache)
+        return self._read_last[1]
 
     def logits(self, ids: torch.Tensor, mask: torch.Tensor, cache: Any = None, keep: int = 0) -> torch.Tensor:
         """Logits of the last `keep` columns, of all when 0, in the model's dtype.

@@ -37,21 +37,11 @@ def score_packed(network: Network, tails: Sequence[Tail], packing: Packing) -> l
     scores: dict[int, TokenScores] = {}
     for prefix, batches in packing.batches:
         ids = packing.readings.ids
-        cache = _read_prefix(network, ids[batches[0][0].first][:prefix])
+        cache = network.read_prefix(ids[batches[0][0].first][:prefix]) if prefix else None
         for sheet in (lay_out_batch(packing.readings, batch, prefix) for batch in batches):
             places = {asker: place for at, place in sheet.places.items() for asker in askers[ids[at]]}
             scores |= _score_sheet(network, sheet, cache, {asker: tails[asker] for asker in places}, places)
     return [scores[at] for at in range(len(tails))]
-
-
-def _read_prefix(network: Network, ids: Sequence[int]) -> Any:
-    """The cache after these tokens; None when there are none."""
-    if not ids:
-        return None
-    cache = network.new_cache()
-    columns, mask = network.padded([ids], "right")
-    network.logits(columns, mask, cache, keep=1)
-    return cache
 
 
 def _score_sheet(

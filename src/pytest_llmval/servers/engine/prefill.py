@@ -34,16 +34,20 @@ class Context:
         cache.reorder_cache(indices)
         return Context(self.network, cache, self.mask[indices], self.logits[indices])
 
-    def join(self, other: Context) -> Context:
-        """These rows, then those of the other; they end in the same column, and none is kept that no row uses."""
-        columns = max(_used(self.mask), _used(other.mask))
+    def join(self, *others: Context) -> Context:
+        """These rows, then those of the others; all end in the same column, and none is kept that no row uses."""
+        if not others:
+            return self
+        parts = (self, *others)
+        columns = max(_used(part.mask) for part in parts)
         cache = fork_cache(self.cache)
-        for layer, added in zip(cache.layers, other.cache.layers, strict=True):
+        for number, layer in enumerate(cache.layers):
             if layer.is_initialized:  # layers that share the keys of another one are not
-                layer.keys = _stacked(layer.keys, added.keys, columns)
-                layer.values = _stacked(layer.values, added.values, columns)
-        mask = _stacked(self.mask.unsqueeze(-1), other.mask.unsqueeze(-1), columns).squeeze(-1)
-        return Context(self.network, cache, mask, torch.cat([self.logits, other.logits]))
+                layers = [part.cache.layers[number] for part in parts]
+                layer.keys = _stacked([each.keys for each in layers], columns)
+                layer.values = _stacked([each.values for each in layers], columns)
+        mask = _stacked([part.mask.unsqueeze(-1) for part in parts], columns).squeeze(-1)
+        return Context(self.network, cache, mask, torch.cat([part.logits for part in parts]))
 
     def read(self, ids: torch.Tensor, mask: torch.Tensor, keep: int = 0) -> torch.Tensor:
         """Read more columns `[rows, columns]` and return the logits of the last `keep` of them."""
@@ -93,14 +97,8 @@ def find_stem(
     # What is missing from the known stem is read in each row, instead of the whole new stem once.
     if known is not None and had >= SHORTEST_SHARED_PREFIX and len(rows) * (shared - had) <= shared:
         return known.cut(had)
-    return _read_stem(network, list(rows[0][:shared])) if shared else None
-
-
-def _read_stem(network: Network, ids: list[int]) -> Stem:
-    cache = network.new_cache()
-    columns, mask = network.padded([ids], "right")
-    network.logits(columns, mask, cache, keep=1)
-    return Stem(ids, cache)
+    ids = list(rows[0][:shared])
+    return Stem(ids, network.read_prefix(ids)) if ids else None
 
 
 def prefill_after(network: Network, rows: Sequence[Sequence[int]], stem: Stem | None) -> Context:
@@ -141,11 +139,13 @@ def _used(mask: torch.Tensor) -> int:
     return int(mask.shape[1] - mask.any(dim=0).int().argmax())
 
 
-def _stacked(upper: torch.Tensor, lower: torch.Tensor, columns: int) -> torch.Tensor:
-    """Rows of two tensors `[rows, …, columns, size]`, cut or filled with zeros on the left to so many columns."""
-    rows, others = upper.shape[0], upper.shape[1:-2]
-    stacked = upper.new_zeros(rows + lower.shape[0], *others, columns, upper.shape[-1])
-    for place, part in ((slice(rows), upper), (slice(rows, None), lower)):
+def _stacked(parts: Sequence[torch.Tensor], columns: int) -> torch.Tensor:
+    """Rows of tensors `[rows, …, columns, size]`, cut or filled with zeros on the left to so many columns."""
+    first = parts[0]
+    stacked = first.new_zeros(sum(len(part) for part in parts), *first.shape[1:-2], columns, first.shape[-1])
+    row = 0
+    for part in parts:
         width = min(columns, part.shape[-2])
-        stacked[place, ..., columns - width :, :] = part[..., part.shape[-2] - width :, :]
+        stacked[row : row + len(part), ..., columns - width :, :] = part[..., part.shape[-2] - width :, :]
+        row += len(part)
     return stacked

@@ -15,8 +15,10 @@ from transformers.cache_utils import DynamicLayer
 
 from pytest_llmval.servers.engine.batching import plan_batches
 from pytest_llmval.servers.engine.generation import Row, take_tokens
+from pytest_llmval.servers.engine.plan import plan_widths
 from pytest_llmval.servers.engine.prefill import find_stem, prefill_after
 from pytest_llmval.servers.engine.recovery import failure, free_memory, reason
+from pytest_llmval.servers.engine.token_scores import reading_costs
 from pytest_llmval.servers.exchange import Timing
 
 if TYPE_CHECKING:
@@ -67,10 +69,11 @@ class RunningBatch:
     places: int
     """Most rows at a time."""
 
-    def __init__(self, network: Network, tasks: Sequence[Task], places: int) -> None:
-        """Tasks in the order in which they are admitted."""
+    def __init__(self, network: Network, tasks: Sequence[Task], places: int, *, joins: bool) -> None:
+        """Tasks in the order of admission; if rows may join, their prompts are read in groups of similar length."""
         self.answers = {}
         self._network, self.places = network, places
+        self._costs = reading_costs(network, places) if joins else None
         self._waiting = deque(enumerate(tasks))
         self._groups: list[Group] = []
         self._live: list[Row] = []
@@ -109,18 +112,23 @@ class RunningBatch:
         """Waiting rows join the batch, as many as there is room for."""
         free = min(len(self._waiting), self.places - len(self._live))
         rows = [Row.of(*self._waiting.popleft()) for _ in range(free)]
-        self._live += rows
+        self._live += rows  # before they are read: should that break, they are the suspects
         self._groups.append(Group.of(rows))
         for group in self._groups:
             group.company = max(group.company, len(self._live))
-        admitted = self._prefill([row.task for row in rows])
+        self._live[-free:], admitted = self._prefill(rows)
         return admitted if context is None else context.join(admitted)
 
-    def _prefill(self, tasks: Sequence[Task]) -> Context:
-        """The context of new rows, after a start that rows admitted before them have left, where they share it."""
-        rows, following = [task.ids for task in tasks], max(task.limit for task in tasks)
-        self._stem = find_stem(self._network, rows, following, self._stem)
-        return prefill_after(self._network, rows, self._stem)
+    def _prefill(self, rows: list[Row]) -> tuple[list[Row], Context]:
+        """New rows in the order of their context, which follows a start that earlier rows left, where they share it."""
+        prompts, following = [row.task.ids for row in rows], max(row.task.limit for row in rows)
+        stem = self._stem = find_stem(self._network, prompts, following, self._stem)
+        read = 0 if stem is None else len(stem.ids)
+        batches = [list(range(len(rows)))]
+        if self._costs is not None:
+            batches = plan_widths([len(prompt) - read for prompt in prompts], self._costs, read)
+        contexts = [prefill_after(self._network, [prompts[at] for at in batch], stem) for batch in batches]
+        return [rows[at] for batch in batches for at in batch], contexts[0].join(*contexts[1:])
 
     def _retire(self, context: Context) -> None:
         """Rows that are done leave, and the others read their new token."""
@@ -145,13 +153,13 @@ def generate(network: Network, tasks: Sequence[Task], batch_size: int) -> list[R
 
     The tasks run in one batch that admits rows as others finish where that is sound, else in one batch after another.
     """
-    planned = plan_batches([task.ids for task in tasks], batch_size)
-    if len(planned) > 1 and admits(network, tasks):
+    planned, joins = plan_batches([task.ids for task in tasks], batch_size), admits(network, tasks)
+    if len(planned) > 1 and joins:
         # Shortest first: every row carries the columns of its longest neighbour, and those come last.
         planned = [[at for batch in planned for at in batch][::-1]]
     answers: dict[int, Response] = {}
     for members in planned:
-        found = _answer_all(network, [tasks[at] for at in members], min(batch_size, len(members)))
+        found = _answer_all(network, [tasks[at] for at in members], min(batch_size, len(members)), joins=joins)
         answers |= dict(zip(members, found, strict=True))
     return [answers[at] for at in range(len(tasks))]
 
@@ -167,8 +175,8 @@ def admits(network: Network, tasks: Sequence[Task]) -> bool:
     return plain and longest + 2 * max((task.limit for task in tasks), default=0) <= network.gap_room
 
 
-def _answer_all(network: Network, tasks: Sequence[Task], places: int) -> list[Response]:
-    batch = RunningBatch(network, tasks, places)
+def _answer_all(network: Network, tasks: Sequence[Task], places: int, *, joins: bool) -> list[Response]:
+    batch = RunningBatch(network, tasks, places, joins=joins)
     while not batch.done:
         broken = _run(batch)
         if broken:
@@ -190,5 +198,5 @@ def _ask_alone(network: Network, batch: RunningBatch, broken: str) -> None:
     suspects = batch.drop()
     free_memory()
     for number, task in suspects:
-        alone = failure(broken) if batch.places == 1 else _answer_all(network, [task], 1)[0]
+        alone = failure(broken) if batch.places == 1 else _answer_all(network, [task], 1, joins=False)[0]
         batch.answers[number] = alone
