@@ -15,7 +15,7 @@ from pytest_llmval.records.record import Record, record_key
 from pytest_llmval.records.response_set import ResponseSet, conditions_of
 from pytest_llmval.records.store import Place
 from pytest_llmval.run import now
-from pytest_llmval.servers.exchange import Request, Response
+from pytest_llmval.servers.exchange import Request, Response, count_flaws
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -260,7 +260,7 @@ def _obtain(run: Run, block: Block) -> list[Record]:
             "case_set": block.case_set.label,
             "requests": len(records),
             "replayed": replayed,
-            "failed": sum(each.response.error is not None for each in records),
+            **count_flaws(each.response for each in records),
         }
     )
     return records

@@ -79,7 +79,7 @@ class Ledger:
         asked = self._asked(event["version"])
         asked.measured += event["requests"]
         asked.called += event["requests"]
-        asked.failed += event["failed"]
+        asked.add_flaws(event)
 
     def _add_needed(self, event: dict[str, Any]) -> None:
         self._asked(event["version"]).needed.add(f"{event['case_set']}/{event['case']}")
@@ -96,7 +96,7 @@ class Ledger:
             asked.replayed += event["requests"]
         else:
             asked.measured += event["requests"]
-        asked.failed += event["failed"]
+        asked.add_flaws(event)
 
     def _count_recalled(self, event: dict[str, Any]) -> None:
         """Answers of a recorded baseline, each counted once however many tests and workers read it."""

@@ -13,7 +13,7 @@ from pytest_llmval.errors import CapabilityMissing
 from pytest_llmval.records.record import Record, record_key, to_json
 from pytest_llmval.run import now
 from pytest_llmval.scoring.tokens.corpus import corpus_perplexity
-from pytest_llmval.servers.exchange import Request
+from pytest_llmval.servers.exchange import Request, count_flaws
 from pytest_llmval.servers.perplexity_protocol import WHOLE
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ class LLM:
         responses = self._server.answer(requests)
         for request, response in zip(requests, responses, strict=True):
             self._keep(request, response)
-        failed = sum(response.error is not None for response in responses)
-        self._run.note({"event": "called", "version": self.version, "requests": len(requests), "failed": failed})
+        flaws = count_flaws(responses)
+        self._run.note({"event": "called", "version": self.version, "requests": len(requests), **flaws})
         test = current_test()
         if test is not None:
             test.note_request(varies=varies)

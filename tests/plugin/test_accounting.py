@@ -1,10 +1,12 @@
 """What became of tests, cases and answers is counted in the summary, in JUnit and in `results.json`."""
 
 import json
+from pathlib import Path
 
 import pytest
 from junitparser import JUnitXml
 
+V1 = Path(__file__).parents[2] / "example_suites" / "models" / "v1"
 SUITE = """
 import pytest
 from pytest_llmval import Unscored, assert_no_regression, cases, scored
@@ -58,7 +60,7 @@ def test_every_count_of_a_run(counting, distribution):
     assert found["counts"] == {
         "tests": {"passed": 59, "failed": 1, "error": 1, "skipped": 1},
         "cases": {"failed": 1, "unscored": 1, "missing": 0},
-        "answers": {"measured": 120, "replayed": 0, "failed": 1},
+        "answers": {"measured": 120, "replayed": 0, "failed": 1, "truncated": 0, "empty": 0},
     }
     assert properties["llmval.count.tests.passed"] == "59"
     assert properties["llmval.count.cases.unscored"] == "1"
@@ -83,7 +85,7 @@ def test_the_results_say_what_a_machine_asks(counting, distribution):
     assert gate["worst"] == ["q1", "q5"]
     assert found["failed_tests"] == ["test_qa.py::test_each[q1]", "test_qa.py::test_each[q5]"]
     assert found["exit"] == {"status": 1, "meaning": "a test failed"}
-    assert found["asked"]["weak"] == {"measured": 60, "replayed": 0, "failed": 1}
+    assert found["asked"]["weak"] == {"measured": 60, "replayed": 0, "failed": 1, "truncated": 0, "empty": 0}
     assert found["datasets"][0].startswith("qa@")
     assert found["started_at"] < found["ended_at"]
     text = (out / "results.json").read_text(encoding="utf-8")
@@ -102,7 +104,8 @@ def test_replayed_answers_are_no_measurements(counting):
     counting.run(versions=("weak", "old"))
     counting.run(versions=("weak", "old"))
 
-    assert results(counting.path / "llmval-out")["counts"]["answers"] == {"measured": 32, "replayed": 88, "failed": 1}
+    answers = results(counting.path / "llmval-out")["counts"]["answers"]
+    assert answers == {"measured": 32, "replayed": 88, "failed": 1, "truncated": 0, "empty": 0}
 
 
 def test_results_of_an_earlier_run_are_replaced(shop):
@@ -216,3 +219,31 @@ def test_what_a_test_asks_itself_is_counted(shop, distribution):
 
     result.stdout.fnmatch_lines(["*new: 34 answers measured, for 1 selected: blocks are computed whole*"])
     assert results(shop.runs[-1])["counts"]["answers"]["measured"] == 34
+
+
+@pytest.mark.models
+def test_answers_that_were_cut_or_are_empty_are_told(shop, distribution):
+    """They are scored as they are, and nobody should have to guess that from a low mean."""
+    shop.write_lines("quiet.jsonl", [{"prompt": "*", "text": " "}])
+    config = (
+        f'[models.quiet]\nserver = "scripted"\nanswers = "quiet.jsonl"\n[models.v1]\nmodel = {json.dumps(str(V1))}\n'
+    )
+    (shop.path / "llmval.toml").write_text(config, encoding="utf-8")
+    shop.pytester.makepyfile(
+        test_qa="""
+        from pytest_llmval import cases
+
+        qa = cases("qa.jsonl", prompt="{question}", max_tokens=1, where=lambda case: case["id"] in ("q1", "q2"))
+
+        @qa.all
+        def test_all(responses, baseline_responses, llm):
+            assert [response.truncated for response in responses] == [True, True]
+            assert llm.generate("what is 1", max_tokens=1).truncated
+        """
+    )
+
+    result = shop.run(*distribution, versions=("v1", "quiet"))
+
+    result.stdout.fnmatch_lines(
+        ["llmval: quiet: 2 answers measured, 2 empty", "llmval: v1: 3 answers measured, 3 cut at their longest"]
+    )

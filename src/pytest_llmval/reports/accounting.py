@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-    from pytest_llmval.reports.summary import Summary
+    from pytest_llmval.reports.summary import Asked, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,10 @@ class AnswerCounts:
     """Taken over from an earlier run: no new measurement."""
     failed: int = 0
     """Those of the measured or replayed that are errors."""
+    truncated: int = 0
+    """Those cut by `max_tokens` or the context length; they are scored as they are."""
+    empty: int = 0
+    """Those of nothing but white space; they are scored as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,16 @@ class Accounting:
 def accounting_of(summary: Summary) -> Accounting:
     """The counts of a run."""
     lost = [gate.verdict.counts for gate in summary.gates if gate.verdict.kind != "trials"]
-    asked = summary.asked.values()
     return Accounting(
         TestCounts(*(summary.tests[outcome] for outcome in ("passed", "failed", "error", "skipped"))),
         CaseCounts(*(sum(getattr(each, fate) for each in lost) for fate in ("failed", "unscored", "missing"))),
-        AnswerCounts(*(sum(getattr(each, kind) for each in asked) for kind in ("measured", "replayed", "failed"))),
+        answer_counts(summary.asked.values()),
     )
+
+
+def answer_counts(asked: Collection[Asked]) -> AnswerCounts:
+    """The requests to some versions."""
+    return AnswerCounts(*(sum(getattr(each, kind.name) for each in asked) for kind in fields(AnswerCounts)))
 
 
 def line_of_tests(counts: TestCounts) -> str:

@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmval.reports.accounting import accounting_of
+from pytest_llmval.reports.accounting import accounting_of, answer_counts
 from pytest_llmval.verdicts.evidence import verdict_to_dict
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def _gate(gate: Gate) -> dict[str, Any]:
 
 
 def _asked(summary: Summary, version: str) -> dict[str, int]:
-    asked = summary.asked[version]
-    return {"measured": asked.measured, "replayed": asked.replayed, "failed": asked.failed}
+    return asdict(answer_counts([summary.asked[version]]))
 
 
 def _finite(value: Any) -> Any:

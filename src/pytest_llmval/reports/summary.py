@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from pytest_llmval.verdicts.verdict import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_llmval.verdicts.verdict import Verdict
 
 NAME_LIMIT = 70
@@ -52,9 +54,19 @@ class Asked:
     called: int = 0
     """Those of the measured that tests asked for themselves, by `llm.generate` for example."""
     failed: int = 0
+    truncated: int = 0
+    """Cut by `max_tokens` or the context length."""
+    empty: int = 0
+    """Nothing but white space."""
     needed: set[str] = field(default_factory=set)
     """Cases that single items asked for, when no item asked for their whole set."""
     whole_sets: set[str] = field(default_factory=set)
+
+    def add_flaws(self, event: Mapping[str, int]) -> None:
+        """Count answers that say less than they seem to."""
+        self.failed += event["failed"]
+        self.truncated += event["truncated"]
+        self.empty += event["empty"]
 
 
 @dataclass(slots=True)

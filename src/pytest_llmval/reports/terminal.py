@@ -59,6 +59,10 @@ def _asked(asked: Asked) -> str:
         parts.append(f"{asked.replayed} replayed from an earlier run")
     if asked.failed:
         parts.append(f"{asked.failed} failed")
+    if asked.truncated:
+        parts.append(f"{asked.truncated} cut at their longest")
+    if asked.empty:
+        parts.append(f"{asked.empty} empty")
     total = asked.measured + asked.replayed - asked.called
     if not asked.whole_sets and len(asked.needed) < total:
         parts.append(

@@ -9,6 +9,8 @@ from pytest_llmval.case_sets.decoding import Decoding
 from pytest_llmval.case_sets.message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_llmval.case_sets.case import Case
     from pytest_llmval.servers.perplexity_protocol import PerplexityProtocol
 
@@ -24,6 +26,7 @@ __all__ = [
     "Timing",
     "TokenLogprob",
     "Usage",
+    "count_flaws",
 ]
 
 FinishReason = Literal["stop", "length", "choice", "error"]
@@ -163,3 +166,13 @@ class Response:
     def with_case(self, case: Case, trials: tuple[Response, ...]) -> Response:
         """This response attached to its case."""
         return replace(self, case=case, trials=trials)
+
+
+def count_flaws(responses: Iterable[Response]) -> dict[str, int]:
+    """How many responses failed, were cut or are empty: what a mean of their scores does not say."""
+    given = list(responses)
+    return {
+        "failed": sum(response.error is not None for response in given),
+        "truncated": sum(response.truncated for response in given),
+        "empty": sum(response.empty for response in given),
+    }

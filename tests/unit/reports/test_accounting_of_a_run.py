@@ -15,7 +15,10 @@ def test_counts_are_summed_over_gates_and_versions(summary, gate):
         gate(counts=Counts(10, 7, failed=1, unscored=2, missing=1)),
         gate(counts=Counts(10, 9, unscored=1)),
         tests=Counter(passed=5, skipped=1),
-        asked={"v1": Asked(measured=1, replayed=9), "v2": Asked(measured=10, failed=2)},
+        asked={
+            "v1": Asked(measured=1, replayed=9, truncated=3),
+            "v2": Asked(measured=10, failed=2, truncated=1, empty=1),
+        },
     )
 
     assert dict(accounting_of(told).figures()) == {
@@ -29,6 +32,8 @@ def test_counts_are_summed_over_gates_and_versions(summary, gate):
         "answers.measured": 11,
         "answers.replayed": 9,
         "answers.failed": 2,
+        "answers.truncated": 4,
+        "answers.empty": 1,
     }
 
 

@@ -33,6 +33,8 @@ def test_the_properties_of_a_run(summary, gate):
         ("llmval.count.answers.measured", "99"),
         ("llmval.count.answers.replayed", "101"),
         ("llmval.count.answers.failed", "5"),
+        ("llmval.count.answers.truncated", "0"),
+        ("llmval.count.answers.empty", "0"),
         ("llmval.suites/test_faq.py::test_a.rouge_l.verdict", "regressed"),
         ("llmval.suites/test_faq.py::test_a.rouge_l.baseline", "0.8"),
         ("llmval.suites/test_faq.py::test_a.rouge_l.candidate", "0.79"),
@@ -48,7 +50,7 @@ def test_a_run_without_gates_and_baseline(summary):
     properties = dict(suite_properties(summary(baseline=None)))
 
     counts = [properties.pop(name) for name in list(properties) if name.startswith("llmval.count.")]
-    assert counts == ["0"] * 10
+    assert counts == ["0"] * 12
     assert properties == {"llmval.run_id": "r1", "llmval.model_version": "v2"}
 
 

@@ -30,7 +30,7 @@ def test_a_run(summary, gate):
         datasets=["faq@1"],
         tests=Counter(passed=7, failed=1),
         failed_tests={"suites/test_faq.py::test_a"},
-        asked={"v2": Asked(measured=99, replayed=1, failed=5)},
+        asked={"v2": Asked(measured=99, replayed=1, failed=5, truncated=4, empty=3)},
     )
 
     found = read(told)
@@ -50,10 +50,10 @@ def test_a_run(summary, gate):
         "counts": {
             "tests": {"passed": 7, "failed": 1, "error": 0, "skipped": 0},
             "cases": {"failed": 1, "unscored": 4, "missing": 2},
-            "answers": {"measured": 99, "replayed": 1, "failed": 5},
+            "answers": {"measured": 99, "replayed": 1, "failed": 5, "truncated": 4, "empty": 3},
         },
         "failed_tests": ["suites/test_faq.py::test_a"],
-        "asked": {"v2": {"measured": 99, "replayed": 1, "failed": 5}},
+        "asked": {"v2": {"measured": 99, "replayed": 1, "failed": 5, "truncated": 4, "empty": 3}},
         "datasets": ["faq@1"],
         "verdicts": "../.llmval/runs/r1/verdicts.jsonl",
         "started_at": "2026-11-21T10:00:00Z",
