@@ -15,6 +15,7 @@ from pytest_llmval.run import now
 from pytest_llmval.scoring.tokens.corpus import corpus_perplexity
 from pytest_llmval.servers.exchange import Request, count_flaws
 from pytest_llmval.servers.perplexity_protocol import WHOLE
+from pytest_llmval.servers.server import ask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +123,7 @@ class LLM:
         return [_joined(answered[start : start + n]) for start in range(0, len(answered), n)]
 
     def _measured(self, requests: list[Request], *, varies: bool) -> list[Response]:
-        responses = self._server.answer(requests)
+        responses = ask(self._server, requests, self.version)
         for request, response in zip(requests, responses, strict=True):
             self._keep(request, response)
         flaws = count_flaws(responses)

@@ -104,3 +104,26 @@ def test_responses_carry_their_cases_and_trials(shop, distribution):
     )
 
     shop.run(*distribution).assert_outcomes(passed=61)
+
+
+def test_logprobs_of_a_server_that_has_none(shop, distribution):
+    """Asked for logprobs, it would answer without: the test is skipped with the capability's name."""
+    shop.pytester.makepyfile(
+        test_qa="""
+        from pytest_llmval import cases
+
+        qa = cases("qa.jsonl", prompt="{question}", logprobs=2)
+
+        @qa.all
+        def test_all(responses):
+            assert False
+
+        def test_call(llm):
+            llm.generate("what is 1", logprobs=1)
+        """
+    )
+
+    result = shop.run(*distribution, "-rs")
+
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["SKIPPED*the scripted server of 'new' lacks the capability 'logprobs'"] * 2)
