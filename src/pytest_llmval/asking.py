@@ -245,26 +245,28 @@ def _settle(run: Run, block: Block) -> bool:
         except Timeout:
             return False
     run.blocks[block.key] = committed
+    _note_answers(run, block, committed)
     return True
 
 
-def _obtain(run: Run, block: Block) -> list[Record]:
-    """Take a block over from an earlier run, else measure it; either way commit it."""
-    records = _recorded(run, block)
-    replayed = records is not None
-    if records is None:
-        records = _measured(run, block)
+def _note_answers(run: Run, block: Block, records: list[Record]) -> None:
+    """Say what a block holds. Each process that reads it does, since the one that asked may not live to tell."""
     run.note(
         {
             "event": "asked",
             "version": block.model.name,
             "case_set": block.case_set.label,
+            "block": block.key,
             "requests": len(records),
-            "replayed": replayed,
+            "replayed": all(each.response.replayed for each in records),
             **count_flaws(each.response for each in records),
         }
     )
-    return records
+
+
+def _obtain(run: Run, block: Block) -> list[Record]:
+    """Take a block over from an earlier run, else measure it; either way commit it."""
+    return _recorded(run, block) or _measured(run, block)
 
 
 def _recorded(run: Run, block: Block) -> list[Record] | None:

@@ -4,6 +4,7 @@ LlmvalError
 ├── SettingsError         a name, path or option the user gave is wrong; pytest stops with status 4
 ├── DatasetError          a case file is wrong; pytest stops at collection with status 2
 ├── StoreError            the record store cannot be read or written
+│   └── StoreUnwritable       for a reason outside, such as a full disk
 └── ServerError           the model server did not answer
     ├── CapabilityMissing     it never can: the test is skipped with the capability's name
     └── RequestRefused        this one request cannot be answered, others can
@@ -36,6 +37,10 @@ class DatasetError(LlmvalError):
 
 class StoreError(LlmvalError):
     """The record store cannot be read or written."""
+
+
+class StoreUnwritable(StoreError):  # noqa: N818 - says what is wrong
+    """A file cannot be written: infrastructure, such as a full disk."""
 
 
 class ServerError(LlmvalError):

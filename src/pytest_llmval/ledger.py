@@ -48,6 +48,8 @@ class Ledger:
         self._pending: dict[str, list[dict[str, Any]]] = {}
         """Verdicts of tests that have not ended: a rerun replaces them."""
         self._manifest: dict[str, Any] = {}
+        self._blocks: set[str] = set()
+        """Blocks whose answers are counted."""
         self._recalled: set[tuple[str, str, int]] = set()
         """Case set, case and trial of each answer that was taken from a recorded baseline."""
 
@@ -91,6 +93,10 @@ class Ledger:
         return self.summary.asked.setdefault(version, Asked())
 
     def _count(self, event: dict[str, Any]) -> None:
+        """The answers of a block, each block once however many workers read it."""
+        if event["block"] in self._blocks:
+            return
+        self._blocks.add(event["block"])
         asked = self._asked(event["version"])
         if event["replayed"]:
             asked.replayed += event["requests"]

@@ -186,6 +186,7 @@ def test_a_worker_that_is_killed_loses_no_case(suite):
 
     assert ended.status == 75, ended.output
     assert "crashed while running" in ended.output
+    assert f"v1: {CASES} answers measured" in ended.output
     assert len(ended.engines) == 1
     assert ended.answered == all_cases()
 

@@ -9,7 +9,7 @@ import pytest
 from _pytest._code.code import ExceptionRepr
 
 from pytest_llmval.current import TestInProgress, in_progress
-from pytest_llmval.errors import CapabilityMissing, LlmvalError, ServerError, StoreError
+from pytest_llmval.errors import CapabilityMissing, LlmvalError, ServerError, StoreUnwritable
 from pytest_llmval.stash import GATES, RUN, TEST, settings_of, skip
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def pytest_runtest_makereport(
         verdicts = item.stash[TEST].verdicts
         events += [_event(verdict) for verdict in verdicts]
         _add_worst_cases(report, verdicts)
-    infrastructure = call.excinfo is not None and call.excinfo.errisinstance((ServerError, StoreError))
+    infrastructure = call.excinfo is not None and call.excinfo.errisinstance((ServerError, StoreUnwritable))
     if events or infrastructure:
         # JSON values only: under xdist the report is sent to the controller.
         report.llmval = json.loads(json.dumps({"events": events, "infrastructure": infrastructure}))  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import secrets
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from pytest_llmval.errors import StoreError
+from pytest_llmval.errors import StoreUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def replace_file(path: Path, text: str, *, is_synced: bool = True) -> None:
         is_synced: Whether to wait until it is on disk; without it, a crash of the machine may leave half of it.
 
     Raises:
-        StoreError: If it cannot be written, with the system's reason; nothing is left behind.
+        StoreUnwritable: If it cannot be written, with the system's reason; nothing is left behind.
     """
     with reported(path):
         make_folder(path.parent)
@@ -65,7 +65,7 @@ def append_line(path: Path, line: str) -> None:
     """Add a line to a file that one process writes, and make sure it is on disk.
 
     Raises:
-        StoreError: If it cannot be written.
+        StoreUnwritable: If it cannot be written.
     """
     with reported(path):
         make_folder(path.parent)
@@ -76,7 +76,7 @@ def open_log(path: Path) -> IO[str]:
     """A file that grows line by line, for a process to write to.
 
     Raises:
-        StoreError: If it cannot be opened.
+        StoreUnwritable: If it cannot be opened.
     """
     with reported(path):
         make_folder(path.parent)
@@ -94,10 +94,10 @@ def _write(path: Path, content: bytes, flags: int, *, is_synced: bool = True) ->
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """Within it, a write that fails raises StoreError with the system's reason and what to do."""
+    """Within it, a write that fails raises StoreUnwritable with the system's reason and what to do."""
     try:
         yield
     except OSError as error:
         where = "records go where --llmval-store says, reports where --llmval-out says"
         msg = f"cannot write {path}: {error.strerror or error}; {where}"
-        raise StoreError(msg) from error
+        raise StoreUnwritable(msg) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from contextlib import closing, suppress
 from dataclasses import asdict
-from multiprocessing import AuthenticationError
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,11 @@ if TYPE_CHECKING:
     from pytest_llmval.servers.exchange import Request, Response
     from pytest_llmval.servers.perplexity_protocol import Windows
     from pytest_llmval.settings import ModelSettings
+
+
+PATIENCE_SECONDS = 60.0
+"""How long a call may take before the worker looks whether the engine is still there."""
+MOST_TRIES = 4
 
 
 class Line:
@@ -47,18 +51,20 @@ class Line:
             LlmvalError, ValueError: What the engine raised.
         """
         with self._speaking:
-            reply = self._try(message)
-            while reply is None:
+            for _ in range(MOST_TRIES):
                 reply = self._try(message)
-        raise_fault(reply)
-        return reply
+                if reply is not None:
+                    raise_fault(reply)
+                    return reply
+        msg = f"the connection to the engine of this run was lost {MOST_TRIES} times over one call"
+        raise ServerError(msg)
 
     def _try(self, message: Message) -> Message | None:
-        """The engine's reply; None when it died over it."""
+        """The engine's reply; None when the connection was lost over it."""
         port = self._port() if self._engine is None else 0
         try:
             self._engine = self._engine or Channel.to(Address(port, self._keeper.secret))
-            return _exchange(self._engine, message)
+            return self._exchange(self._engine, message)
         except (EOFError, OSError):
             self._lost = self._number
             self.hang_up()
@@ -67,13 +73,25 @@ class Line:
             self.hang_up()
             raise
 
+    def _exchange(self, engine: Channel, message: Message) -> Message:
+        """The reply, however long it takes as long as the engine lets others in meanwhile.
+
+        Raises:
+            EOFError, OSError: If it is gone, or does not.
+        """
+        engine.send(message)
+        while not engine.waits(PATIENCE_SECONDS):
+            Channel.to(Address(self._port(), self._keeper.secret)).close()
+        return engine.receive()
+
     def _port(self) -> int:
         """Where the engine listens now, as the keeper says, which starts it if need be."""
         try:
             keeper = Channel.to(self._keeper)
             with closing(keeper):
-                told = _exchange(keeper, Message({"lost": self._lost}))
-        except (EOFError, OSError, AuthenticationError) as error:
+                keeper.send(Message({"lost": self._lost}))
+                told = keeper.receive()
+        except (EOFError, OSError) as error:
             msg = f"the process that keeps the engine of this run is gone: {type(error).__name__}: {error}"
             raise ServerError(msg) from error
         raise_fault(told)
@@ -86,11 +104,6 @@ class Line:
             with suppress(OSError):
                 self._engine.close()
             self._engine = None
-
-
-def _exchange(channel: Channel, message: Message) -> Message:
-    channel.send(message)
-    return channel.receive()
 
 
 class BrokeredServer:

@@ -1,28 +1,34 @@
-"""Errors of ours as messages, so that a worker raises what the engine raised."""
+"""Errors as messages, so that a worker raises what the engine raised."""
 
 from __future__ import annotations
 
-from pytest_llmval.errors import CapabilityMissing, RequestRefused, ServerError, SettingsError, StoreError
+from pytest_llmval.errors import (
+    CapabilityMissing,
+    RequestRefused,
+    ServerError,
+    SettingsError,
+    StoreError,
+    StoreUnwritable,
+)
 from pytest_llmval.servers.broker.channel import Message
 
-KINDS: dict[str, type[Exception]] = {
-    kind.__name__: kind
-    for kind in (CapabilityMissing, RequestRefused, ServerError, SettingsError, StoreError, ValueError)
-}
-"""Errors that mean the same on either side; any other is a fault of the engine."""
+OURS = (CapabilityMissing, RequestRefused, ServerError, SettingsError, StoreError, StoreUnwritable)
+PYTHONS = (ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, RuntimeError)
+"""What a model raises in a serial run as well: a test may expect it."""
+KINDS: dict[str, type[Exception]] = {kind.__name__: kind for kind in (*OURS, *PYTHONS)}
 
 
-def is_known(error: Exception) -> bool:
-    """Whether an error is no fault of the engine."""
-    return type(error).__name__ in KINDS
+def is_ours(error: BaseException) -> bool:
+    """Whether an error was raised on purpose."""
+    return isinstance(error, OURS)
 
 
-def fault_message(error: Exception) -> Message:
-    """The message that says what went wrong."""
-    kind = type(error).__name__
-    if is_known(error):
-        return Message({"fault": kind, "text": str(error)})
-    return Message({"fault": ServerError.__name__, "text": f"the engine failed: {kind}: {error}"})
+def fault_message(error: BaseException) -> Message:
+    """The message that says what went wrong; what is of no kind a worker knows is a fault of the engine."""
+    known = [kind.__name__ for kind in type(error).__mro__ if kind.__name__ in KINDS]
+    if known:
+        return Message({"fault": known[0], "text": str(error)})
+    return Message({"fault": ServerError.__name__, "text": f"the engine failed: {type(error).__name__}: {error}"})
 
 
 def raise_fault(message: Message) -> None:

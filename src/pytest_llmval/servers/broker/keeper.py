@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import suppress
-from multiprocessing import AuthenticationError
+import socket
+import time
+from contextlib import closing, suppress
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from pytest_llmval.errors import LlmvalError, ServerError
-from pytest_llmval.servers.broker.channel import Address, Channel, Message, listen
+from pytest_llmval.servers.broker.channel import LOOPBACK, Address, Channel, Message, listen
 from pytest_llmval.servers.broker.faults import fault_message
-from pytest_llmval.servers.broker.process import DiedEarly, EngineProcess, tail
+from pytest_llmval.servers.broker.process import EngineProcess, tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
     from pathlib import Path
     from typing import IO
 
 RESTARTS = 1
 """How often an engine that died is started anew: a fault that comes back would only cost time."""
-DYING_SECONDS = 10.0
+DYING_SECONDS = 2.0
 """What a process whose connection is gone is given to be seen dead."""
 
 
@@ -35,9 +37,9 @@ class Keeper:
         """A keeper whose engine writes to `log`; nothing is started yet."""
         self._log, self._open_log = log, open_log
         self._secret = secrets.token_hex(32)
-        self._listener = listen(bytes.fromhex(self._secret))
+        self._listener = listen()
         self.address = Address(self._listener.address[1], self._secret)
-        self._starting = Lock()
+        self._deciding = Lock()
         self._engine: EngineProcess | None = None
         self._started = 0
         self.deaths: list[int] = []
@@ -59,58 +61,65 @@ class Keeper:
 
     def _attend(self) -> None:
         while not self._closed:
-            with suppress(AuthenticationError, EOFError, OSError):
-                channel = Channel(self._listener.accept())
-                Thread(target=self._serve, args=(channel,), daemon=True, name="llmval-keeper-worker").start()
+            try:
+                connection = self._listener.accept()
+            except OSError:  # too many open files, say
+                time.sleep(0.1)
+                continue
+            Thread(target=self._serve, args=(connection,), daemon=True, name="llmval-keeper-worker").start()
 
-    def _serve(self, channel: Channel) -> None:
-        """Tell one worker where the engine is, each time it asks."""
-        with suppress(EOFError, OSError):
+    def _serve(self, connection: Connection) -> None:
+        """Tell one worker where the engine is, each time it asks; whoever else has knocked is sent away."""
+        with suppress(EOFError, OSError), closing(Channel.let_in(connection, self._secret)) as channel:
             while True:
                 channel.send(self._reply(channel.receive().values["lost"]))
-        channel.close()
 
     def _reply(self, lost: int) -> Message:
-        with self._starting:
+        with self._deciding:
             try:
-                engine = self._engine_after(lost)
-            except DiedEarly as death:
-                return fault_message(ServerError(f"{death}; the end of {self._log}:\n{tail(self._log)}"))
+                port = self._port_after(lost)
             except (LlmvalError, OSError) as error:
                 return fault_message(error)
-            return Message({"number": self._started, "port": engine.address.port})
+            return Message({"number": self._started, "port": port})
 
-    def _engine_after(self, lost: int) -> EngineProcess:
-        """The engine that follows the one numbered `lost`; 0 when the worker knows of none.
+    def _port_after(self, lost: int) -> int:
+        """Where the engine listens that follows the one numbered `lost`; 0 when the worker lost none.
 
         Raises:
-            ServerError: If it died too often, cannot be started, or the run is over.
+            ServerError: If engines died too often, or the run is over.
+            StoreUnwritable: If the log cannot be opened.
         """
-        if self._engine is not None and lost == self._started:
+        if self._engine is not None and lost == self._started and not self._answers(self._engine):
             self._bury(self._engine)
-        if self._closed or len(self.deaths) > RESTARTS:
-            raise ServerError(self._obituary())
-        if self._engine is None:
-            self._engine = self._start()
-        return self._engine
+        while self._engine is None or self._engine.port is None:
+            if self._closed or len(self.deaths) > RESTARTS:
+                raise ServerError(self._obituary())
+            self._start()
+        return self._engine.port
 
-    def _start(self) -> EngineProcess:
+    def _answers(self, engine: EngineProcess) -> bool:
+        """Whether an engine that a worker lost is there all the same: a connection may end for other reasons."""
+        if engine.wait(DYING_SECONDS) is not None or engine.port is None:
+            return False
+        try:
+            Channel.to(Address(engine.port, self._secret)).close()
+        except (EOFError, OSError):
+            return False
+        return True
+
+    def _start(self) -> None:
         self._started += 1
         with self._open_log(self._log) as log:
-            try:
-                engine = EngineProcess.start(self._secret, log)
-            except DiedEarly as death:
-                self.deaths.append(death.status)
-                raise
-            log.write(f"engine {self._started}: process {engine.pid}\n")
-        return engine
+            engine = self._engine = EngineProcess(self._started, log)
+        if not engine.greet(self._secret) or self._closed:
+            self._bury(engine)
 
     def _bury(self, engine: EngineProcess) -> None:
-        """Note the end of an engine that no longer answers."""
-        status = engine.wait(DYING_SECONDS)
-        ended = engine.stop()
-        self.deaths.append(ended if status is None else status)
+        """End what does not answer, and note how it ended."""
         self._engine = None
+        status = engine.stop()
+        if not self._closed:
+            self.deaths.append(status)
 
     def _obituary(self) -> str:
         if self._closed:
@@ -122,14 +131,13 @@ class Keeper:
         )
 
     def close(self) -> None:
-        """End the engine. Calling it twice is harmless."""
+        """End the engine, also one that is just starting. Calling it twice is harmless."""
         if self._closed:
             return
         self._closed = True
-        with suppress(OSError, AuthenticationError, EOFError):
-            Channel.to(self.address).close()  # wakes the thread that waits for workers
+        engine = self._engine
+        if engine is not None:
+            engine.stop()
+        with suppress(OSError):  # wakes the thread that waits for workers
+            socket.create_connection((LOOPBACK, self.address.port), timeout=1).close()
         self._listener.close()
-        with self._starting:
-            if self._engine is not None:
-                self._engine.stop()
-                self._engine = None

@@ -7,55 +7,76 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Self
-
-from pytest_llmval.errors import ServerError
-from pytest_llmval.servers.broker.channel import Address
+from threading import Thread
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = (sys.executable, "-P", "-m", "pytest_llmval.servers.broker.service")
+ANNOUNCEMENT = "llmval engine listens on "
+"""What the engine says before its port; whatever else is printed meanwhile goes to the log."""
+FIRST_WORDS_SECONDS = 120.0
+"""What an engine is given to say where it listens; it has imported nothing heavy by then."""
 GRACE_SECONDS = 5.0
 """What an engine is given to end by itself."""
 TAIL_LINES = 15
 
 
-class DiedEarly(ServerError):  # noqa: N818 - says what happened
-    """The engine process ended before it listened."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the engine process ended before it listened (exit status {status})")
-        self.status = status
-
-
 class EngineProcess:
     """One process of the engine, leader of its own process group."""
 
-    def __init__(self, process: subprocess.Popen[str], address: Address) -> None:
-        self._process = process
-        self.address = address
+    port: int | None = None
+    """Where it listens, once it has said so."""
 
-    @classmethod
-    def start(cls, secret: str, log: IO[str]) -> Self:
-        """A new engine that writes to `log` and knows the secret.
+    def __init__(self, number: int, log: IO[str]) -> None:
+        """Start an engine, the run's so many-th, that writes to `log`.
 
-        Raises:
-            DiedEarly: If it ends before it listens.
+        It finds modules where this process does, but reads no conftest file.
         """
         # A group of its own: Ctrl-C in the terminal is the owner's to handle, and killing the group leaves nothing.
-        process = subprocess.Popen(  # noqa: S603
-            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+        self._process = subprocess.Popen(  # noqa: S603
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
-        port = _first_words(process, secret)
-        if port is None:
-            raise DiedEarly(_end(process))
-        return cls(process, Address(port, secret))
+        self._number = number
+        self._log_descriptor = os.dup(log.fileno())
+        self.note(f"process {self.pid}")
 
     @property
     def pid(self) -> int:
         """Process id, which is also the id of its group."""
         return self._process.pid
+
+    def note(self, words: str) -> None:
+        """Add a line to the log, if there is room for it."""
+        with suppress(OSError):
+            os.write(self._log_descriptor, f"engine {self._number}: {words}\n".encode())
+
+    def greet(self, secret: str) -> bool:
+        """Tell the secret and hear the port; False when the process ends, or says nothing for too long."""
+        listening = Thread(target=self._exchange_first_words, args=(secret,), daemon=True)
+        listening.start()
+        listening.join(FIRST_WORDS_SECONDS)
+        return self.port is not None
+
+    def _exchange_first_words(self, secret: str) -> None:
+        talk, words = self._process.stdin, self._process.stdout
+        if talk is None or words is None:  # both are pipes
+            return
+        with suppress(OSError, ValueError):
+            talk.write(secret + "\n")
+            talk.flush()
+            for line in words:
+                if line.startswith(ANNOUNCEMENT):
+                    self.port = int(line.removeprefix(ANNOUNCEMENT))
+                    return
+                self.note(f"printed {line.rstrip()!r}")
 
     def wait(self, seconds: float) -> int | None:
         """Exit status, negative for a signal; None when it is still there after so many seconds."""
@@ -65,40 +86,26 @@ class EngineProcess:
             return None
 
     def stop(self) -> int:
-        """End it, by force if need be; its exit status."""
-        return _end(self._process)
-
-
-def _first_words(process: subprocess.Popen[str], secret: str) -> int | None:
-    """Tell the secret, hear the port; None when the process is gone."""
-    if process.stdin is None or process.stdout is None:  # both are pipes
-        return None
-    try:
-        process.stdin.write(secret + "\n")
-        process.stdin.flush()
-        return int(process.stdout.readline())
-    except (OSError, ValueError):
-        return None
-
-
-def _end(process: subprocess.Popen[str]) -> int:
-    """Close the pipe, which ends the engine; then kill what is left of its group."""
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
+        """End it, by force if need be; its exit status. Calling it twice is harmless."""
+        # Not stdout: closing it would wait for a thread that still listens.
+        if self._process.stdin is not None:
             with suppress(OSError):  # what was not yet written has no reader any more
-                stream.close()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE_SECONDS)
-    _kill_group(process)
-    return process.wait()
+                self._process.stdin.close()
+        self.wait(GRACE_SECONDS)
+        self._kill_group()
+        status = self._process.wait()
+        if self._log_descriptor >= 0 and self._process.stdout is not None:
+            os.close(self._log_descriptor)
+            self._log_descriptor = -1
+            self._process.stdout.close()
+        return status
 
-
-def _kill_group(process: subprocess.Popen[str]) -> None:
-    if os.name != "posix":
-        process.kill()
-        return
-    with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS says the second of zombies
-        os.killpg(process.pid, signal.SIGKILL)
+    def _kill_group(self) -> None:
+        if os.name != "posix":
+            self._process.kill()
+            return
+        with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS says the second of zombies
+            os.killpg(self.pid, signal.SIGKILL)
 
 
 def tail(log: Path) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import asdict
-from multiprocessing import AuthenticationError
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.servers.broker.channel import Channel, Message, listen
-from pytest_llmval.servers.broker.faults import fault_message, is_known
+from pytest_llmval.servers.broker.faults import fault_message, is_ours
+from pytest_llmval.servers.broker.process import ANNOUNCEMENT
 from pytest_llmval.servers.opening import open_server
 from pytest_llmval.servers.perplexity_protocol import Windows
 from pytest_llmval.servers.wire import request_from_json, response_to_json
@@ -20,6 +23,7 @@ from pytest_llmval.settings import ModelSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
 
     from pytest_llmval.servers.server import Server
 
@@ -60,28 +64,39 @@ CALLS: dict[str, Callable[[Server, dict[str, Any]], Message]] = {
 class Service:
     """The models of a run. Calls of different workers are never computed together, hence the same numbers always."""
 
-    def __init__(self) -> None:
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
         self._servers: dict[ModelSettings, Server] = {}
         self._computing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
 
-    def serve(self, channel: Channel) -> None:
-        """Answer one worker until it hangs up."""
-        while True:
-            try:
-                asked = channel.receive()
-                channel.send(self._computing.submit(self.reply, asked.values).result())
-            except (EOFError, OSError):
-                return
+    def serve(self, connection: Connection) -> None:
+        """Answer one worker until it hangs up; whoever else has knocked is noted."""
+        try:
+            channel = Channel.let_in(connection, self._secret)
+        except (EOFError, OSError) as error:
+            _note(f"somebody knocked and was not let in: {type(error).__name__}: {error}")
+            return
+        # Closed whatever happens: a worker must not wait for a thread that is gone.
+        with closing(channel), suppress(EOFError, OSError):
+            while True:
+                self._serve_once(channel)
+
+    def _serve_once(self, channel: Channel) -> None:
+        try:
+            asked = channel.receive()
+            channel.send(self._computing.submit(self.reply, asked.values).result())
+        except (EOFError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - for want of memory, say, before or after computing
+            channel.send(_reported(error))
 
     def reply(self, values: dict[str, Any]) -> Message:
         """The answer to one call, or what went wrong."""
         try:
             server = self._server(ModelSettings(**values["model"]), values["batch_size"])
             return CALLS[values["call"]](server, values)
-        except Exception as error:  # noqa: BLE001 - whatever a model raises: the worker is told, the log keeps the rest
-            if not is_known(error):
-                traceback.print_exc()
-            return fault_message(error)
+        except BaseException as error:  # noqa: BLE001 - whatever a model raises, or its native code panics with
+            return _reported(error)
 
     def _server(self, model: ModelSettings, batch_size: int) -> Server:
         if model not in self._servers:
@@ -89,32 +104,43 @@ class Service:
         return self._servers[model]
 
 
+def _reported(error: BaseException) -> Message:
+    """The fault as the worker is told; the log keeps where it was raised."""
+    if not is_ours(error):
+        traceback.print_exception(error)
+    return fault_message(error)
+
+
+def _note(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)  # noqa: T201 - the log
+
+
 def main() -> None:
     """Serve the workers that know the secret given as the first line of input; end when the input does."""
-    secret = bytes.fromhex(sys.stdin.readline())
-    with listen(secret) as listener:
+    service = Service(sys.stdin.readline().strip())
+    with listen() as listener:
         Thread(target=_end_with_owner, daemon=True).start()
         _announce(listener.address[1])
-        service = Service()
         while True:
             try:
-                connection = listener.accept()
-            except (AuthenticationError, EOFError, ConnectionError) as error:
-                print(f"somebody knocked and was not let in: {error!r}", file=sys.stderr)  # noqa: T201 - the log
-                continue
-            Thread(target=service.serve, args=(Channel(connection),), daemon=True).start()
+                Thread(target=service.serve, args=(listener.accept(),), daemon=True).start()
+            except OSError as error:  # too many open files, say
+                _note(f"nobody can be let in: {error}")
+                time.sleep(1)
 
 
 def _announce(port: int) -> None:
     """Say where this process listens; from here on output is the log."""
-    os.write(1, f"{port}\n".encode())
+    os.write(1, f"{ANNOUNCEMENT}{port}\n".encode())
     os.dup2(2, 1)
 
 
 def _end_with_owner() -> None:
-    """End this process as soon as the one that started it closes the pipe, or is gone."""
+    """End this process and what it started as soon as the one that owns it closes the pipe, or is gone."""
     while os.read(0, 1024):
         pass
+    if os.name == "posix":
+        os.killpg(0, signal.SIGKILL)  # leader of its own group
     os._exit(0)
 
 
