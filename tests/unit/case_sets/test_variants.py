@@ -98,8 +98,9 @@ def test_a_decoration_without_variants_stays_as_it_is():
     assert decoration.with_prompt("long") is decoration
 
 
-def test_a_finding_is_given_once_however_many_variants_have_it():
+def test_a_finding_is_given_once_however_many_variants_have_it(monkeypatch):
     """A duplicate of one variant alone is found too: `flat` drops what tells the questions apart."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # of several workers only the first one warns
     with pytest.warns(LlmvalDataWarning) as caught:
         cases(
             [{"question": "Open?", "answer": ""}, {"question": "Late?", "answer": ""}],
