@@ -100,12 +100,12 @@ def test_workers_share_one_engine_and_load_no_model(suite):
     alone = run(suite, "--llmval-store=alone")
     suite.makeconftest(NO_TORCH)
     shared = run(suite, "-n", "2", "--llmval-store=shared")
-    three = run(suite, "-n", "3", "--llmval-store=three")
+    more = run(suite, "-n", "4", "--llmval-store=more")
 
-    for result in (alone, shared, three):
+    for result in (alone, shared, more):
         result.assert_outcomes(passed=25)
     assert len(stored(suite, "alone")) == 48
-    assert stored(suite, "alone") == stored(suite, "shared") == stored(suite, "three")
+    assert stored(suite, "alone") == stored(suite, "shared") == stored(suite, "more")
     assert [log.count("engine 1: process") for log in engine_logs(suite)] == [1, 1]
     assert not any("engine 2" in log for log in engine_logs(suite))
 
