@@ -16,7 +16,6 @@ from pytest_llmval.records.response_set import ResponseSet, conditions_of
 from pytest_llmval.records.store import Place
 from pytest_llmval.run import now
 from pytest_llmval.servers.exchange import Request, Response, count_flaws
-from pytest_llmval.servers.server import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -289,7 +288,7 @@ def _measure(run: Run, block: Block) -> list[Record]:
     if run.settings.offline:
         msg = f"--llmval-offline: {block.model.name} has no recorded answers to {block.case_set.label} as it is now"
         raise ServerError(msg)
-    responses = ask(run.server(block.model), block.requests, block.model.name)
+    responses = run.server(block.model).answer(block.requests)
     return [_record(run, block, index, response) for index, response in enumerate(responses)]
 
 

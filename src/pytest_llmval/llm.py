@@ -15,7 +15,6 @@ from pytest_llmval.run import now
 from pytest_llmval.scoring.tokens.corpus import corpus_perplexity
 from pytest_llmval.servers.exchange import Request, count_flaws
 from pytest_llmval.servers.perplexity_protocol import WHOLE
-from pytest_llmval.servers.server import ask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +122,7 @@ class LLM:
         return [_joined(answered[start : start + n]) for start in range(0, len(answered), n)]
 
     def _measured(self, requests: list[Request], *, varies: bool) -> list[Response]:
-        responses = ask(self._server, requests, self.version)
+        responses = self._server.answer(requests)
         for request, response in zip(requests, responses, strict=True):
             self._keep(request, response)
         flaws = count_flaws(responses)

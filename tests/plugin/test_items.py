@@ -126,4 +126,4 @@ def test_logprobs_of_a_server_that_has_none(shop, distribution):
     result = shop.run(*distribution, "-rs")
 
     result.assert_outcomes(skipped=2)
-    result.stdout.fnmatch_lines(["SKIPPED*the scripted server of 'new' lacks the capability 'logprobs'"] * 2)
+    result.stdout.fnmatch_lines(["SKIPPED*the scripted server lacks the capability 'logprobs'"] * 2)

@@ -77,6 +77,8 @@ def fingerprint(model: ModelSettings, cache: Path | None) -> Fingerprint:
     parts: dict[str, Any] = {"server": model.server, "engine": ENGINE}
     if model.server == "scripted":
         return Fingerprint(parts | {"answers": _hash_file(Path(model.answers or ""), cache)}, is_local=True)
+    if model.server == "openai":
+        return Fingerprint({"server": model.server, "url": model.url, "model": model.model}, is_local=False)
     parts |= _loading_parts(model)
     if model.adapter:
         parts["adapter"] = _folder_parts(Path(model.adapter), cache)

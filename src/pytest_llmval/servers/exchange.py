@@ -115,6 +115,12 @@ class Timing:
     """Wall time until the last request that was admitted to a batch with this one was done."""
     batch: int = 1
     """Most requests that were computed together with this one, itself included."""
+    first_token_seconds: float | None = None
+    """Wall time from sending the request to its first text; None where answers come in one piece."""
+    waited_seconds: float = 0.0
+    """Wall time before the attempt that was answered: for leave of a rate limit, and for attempts that failed."""
+    attempts: int = 1
+    """How often it was sent."""
 
 
 @dataclass(frozen=True, slots=True)

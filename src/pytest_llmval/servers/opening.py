@@ -26,11 +26,28 @@ def open_server(model: ModelSettings, batch_size: int, line: Line | None = None)
         from pytest_llmval.servers.scripted import ScriptedServer
 
         return ScriptedServer.from_file(model.answers or "")
+    if model.server == "openai":
+        return _open_endpoint(model)
     if line is not None:
         from pytest_llmval.servers.broker.client import BrokeredServer
 
         return BrokeredServer(model, batch_size, line)
     return _open_engine(model, batch_size)
+
+
+def _open_endpoint(model: ModelSettings) -> Server:
+    try:
+        import httpx  # noqa: F401
+    except ImportError as error:
+        msg = f"version {model.name!r} needs httpx: pip install pytest-llmval[http]"
+        raise ServerError(msg) from error
+    from pytest_llmval.servers.remote.limiter import Limiter, Limits
+    from pytest_llmval.servers.remote.openai import OpenAIServer
+    from pytest_llmval.servers.remote.transport import Patience, Transport
+
+    limits = Limits(model.requests_per_minute, model.tokens_per_minute, model.concurrency)
+    transport = Transport(model, limiter=Limiter(limits), patience=Patience(timeout=model.timeout))
+    return OpenAIServer(model, transport, streams=model.streams)
 
 
 def _open_engine(model: ModelSettings, batch_size: int) -> Server:

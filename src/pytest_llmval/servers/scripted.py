@@ -51,7 +51,13 @@ class ScriptedServer:
         return cls(dict(_entry(line, f"{Path(path).name}:{number}") for number, line in _lines(Path(path))))
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
-        """The scripted answers, in order."""
+        """The scripted answers, in order.
+
+        Raises:
+            CapabilityMissing: If logprobs of a text are asked for.
+        """
+        if any(request.decoding.logprobs is not None for request in requests):
+            raise CapabilityMissing(_lacks("logprobs"))
         self.asked += len(requests)
         return [self._answer(request, len(requests)) for request in requests]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_llmval.errors import CapabilityMissing
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,7 +37,10 @@ class Server(Protocol):
 
     name: str
     """Kind of the server, for messages: `transformers`, `scripted`, …"""
-    capabilities: Capabilities
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; a remote server may be asked for it."""
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """One response a request, in order. Requests given together may be computed together.
@@ -77,16 +78,3 @@ class Server(Protocol):
 
     def close(self) -> None:
         """Release what is held. Calling it twice is harmless."""
-
-
-def ask(server: Server, requests: Sequence[Request], version: str) -> list[Response]:
-    """The answers of a server to requests that ask for nothing it cannot give; many servers ignore what they lack.
-
-    Raises:
-        CapabilityMissing: If logprobs are asked for and the server has none.
-        ServerError: As `answer`.
-    """
-    if not server.capabilities.logprobs and any(request.decoding.logprobs is not None for request in requests):
-        msg = f"the {server.name} server of {version!r} lacks the capability 'logprobs'"
-        raise CapabilityMissing(msg)
-    return server.answer(requests)

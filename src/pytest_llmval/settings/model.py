@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +13,9 @@ from pytest_llmval.errors import SettingsError
 from pytest_llmval.settings.tables import check_choice, check_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-SERVERS = ("transformers", "scripted")
+SERVERS = ("transformers", "openai", "scripted")
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 QUANTIZATIONS = {"int8": ("torchao", "accelerate"), "nf4": ("bitsandbytes", "accelerate")}
 """Quantisations that are applied at load, each with the libraries it needs."""
@@ -44,6 +46,20 @@ class ModelSettings:
     """Version whose weights this one claims to share; turns the layer and logit gates on."""
     answers: str | None = None
     """File of the `scripted` server: JSON Lines of prompt and text."""
+    url: str = ""
+    """Base URL of the `openai` server, with the version of the interface: `http://127.0.0.1:8000/v1`."""
+    api_key_env: str | None = None
+    """Environment variable that holds its key; None where none is sent."""
+    requests_per_minute: int | None = None
+    """Most requests a minute and process; None for no limit."""
+    tokens_per_minute: int | None = None
+    """Most tokens a minute and process, in and out; None for no limit."""
+    concurrency: int = 8
+    """Most requests of one process that it has at a time."""
+    timeout: float = 120.0
+    """Seconds after which one attempt at a request is given up."""
+    streams: bool = False
+    """Whether answers are streamed, which tells the time of the first token."""
 
     @property
     def folder(self) -> Path | None:
@@ -92,18 +108,32 @@ def _model(name: str, table: object, path: Path) -> ModelSettings:
 
 def _check_types(table: Mapping[str, Any], place: str) -> None:
     for key, value in table.items():
-        what = "a whole number of at least 1" if key == "threads" else "text"
-        is_right = type(value) is int and value >= 1 if key == "threads" else isinstance(value, str)
-        if not is_right:
+        what = _expected(key)
+        if not CHECKS[what](value):
             msg = f"{place}: {key} = {value!r}; expected {what}"
             raise SettingsError(msg)
+
+
+def _expected(key: str) -> str:
+    if key in ("threads", "concurrency", "requests_per_minute", "tokens_per_minute"):
+        return "a whole number of at least 1"
+    return {"timeout": "seconds above 0", "streams": "true or false"}.get(key, "text")
+
+
+CHECKS: dict[str, Callable[[Any], bool]] = {
+    "a whole number of at least 1": lambda value: type(value) is int and value >= 1,
+    "seconds above 0": lambda value: type(value) in (int, float) and 0 < value < math.inf,
+    "true or false": lambda value: isinstance(value, bool),
+    "text": lambda value: isinstance(value, str),
+}
+"""What a value of the file is checked to be."""
 
 
 def _located(model: ModelSettings, folder: Path) -> ModelSettings:
     """Paths made absolute. A model that is no folder below the file may be a hub id, so it stays as it is."""
     changes = {
         key: str(folder / value)
-        for key in ("model", "adapter", "answers")
+        for key in (("answers",) if model.server == "openai" else ("model", "adapter", "answers"))
         if (value := getattr(model, key)) and (folder / value).exists()
     }
     return dataclasses.replace(model, **changes)  # type: ignore[arg-type]
@@ -115,6 +145,9 @@ def problems_of(model: ModelSettings) -> Iterator[str]:
         if not model.answers or not Path(model.answers).is_file():
             yield f"answers = {model.answers!r} is no file; a scripted server reads its answers from JSON Lines"
         return
+    if model.server == "openai":
+        yield from _problems_of_endpoint(model)
+        return
     if not model.model:
         yield 'model = "…" is missing; give a folder or a hub id'
     elif model.folder is None and (
@@ -125,6 +158,15 @@ def problems_of(model: ModelSettings) -> Iterator[str]:
         yield f"{model.folder} is no Hugging Face model: it has no config.json"
     if model.adapter and not Path(model.adapter).is_dir():
         yield f"there is no adapter folder {model.adapter}"
+
+
+def _problems_of_endpoint(model: ModelSettings) -> Iterator[str]:
+    if not model.url.startswith(("http://", "https://")):
+        yield f"url = {model.url!r}; expected the base URL of the server, such as 'http://127.0.0.1:8000/v1'"
+    if not model.model:
+        yield 'model = "…" is missing; give the name by which the server knows the model'
+    if model.api_key_env and not os.environ.get(model.api_key_env, "").strip():
+        yield f"the environment variable {model.api_key_env} is not set; expected the key of {model.url}"
 
 
 def _is_no_hub_id(name: str) -> bool:

@@ -31,7 +31,10 @@ def resolve_version(
     if name in config.models:
         return _checked(config.models[name], option)
     if name.startswith(("http://", "https://")):
-        msg = f"{option} {name}: answering from a URL is not available in this version; name a model folder"
+        msg = (
+            f"{option} {name}: a server has to be told the model's name; write [models.NAME] with server = "
+            f'"openai", url = "{name}" and model = "…" into {CONFIG_NAME}, and give NAME'
+        )
         raise SettingsError(msg)
     folder = working_folder / name
     if folder.is_dir():

@@ -98,10 +98,10 @@ def test_a_folder_that_is_no_model(tmp_path):
 
 
 def test_a_url():
-    """Not in this version, and it says so."""
+    """A server has to be told the model's name, so it is described; the message says how."""
     assert refusal("http://127.0.0.1:8000/v1") == (
-        "--model-version http://127.0.0.1:8000/v1: answering from a URL is not available in this version; "
-        "name a model folder"
+        "--model-version http://127.0.0.1:8000/v1: a server has to be told the model's name; write [models.NAME] with "
+        'server = "openai", url = "http://127.0.0.1:8000/v1" and model = "…" into llmval.toml, and give NAME'
     )
 
 
