@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from cpu_time import cpu_seconds
 
 SUITES = Path(__file__).parent / "suites"
 CONFIG = Path(__file__).parents[1] / "example_suites" / "llmval.toml"
@@ -47,26 +47,14 @@ def write_keywords(folder: Path, items: int) -> Path:
     return path
 
 
-def cpu_seconds(command: list[str], keywords: Path) -> float:
-    """CPU seconds of a process that must succeed."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "KEYWORDS": str(keywords)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)  # noqa: S603
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return usage.ru_utime + usage.ru_stime
-
-
 def measure(folder: Path, items: int, rounds: int) -> dict[str, float]:
     """Median CPU seconds of each way, once the answers are recorded."""
     keywords, commands = write_keywords(folder, items), ways(folder, items)
-    cpu_seconds(commands[RECORDED], keywords)
+    cpu_seconds(commands[RECORDED], KEYWORDS=str(keywords))
     found: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
-            found[name].append(cpu_seconds([*command, *OFFLINE[name]], keywords))
+            found[name].append(cpu_seconds([*command, *OFFLINE[name]], KEYWORDS=str(keywords)))
     return {name: statistics.median(seconds) for name, seconds in found.items()}
 
 

@@ -8,12 +8,12 @@ measures the neighbours as well.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from cpu_time import cpu_seconds
 
 SUITES = Path(__file__).parent / "suites"
 CONFIG = Path(__file__).parents[1] / "example_suites" / "llmval.toml"
@@ -33,25 +33,15 @@ WAYS = {
 }
 
 
-def cpu_seconds(command: list[str], questions: int) -> float:
-    """CPU seconds of a process that must succeed."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "QUESTIONS": str(questions)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)  # noqa: S603
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return usage.ru_utime + usage.ru_stime
-
-
 def measure(questions: int, rounds: int) -> dict[str, float]:
     """Median CPU seconds of each way."""
     found: dict[str, list[float]] = {name: [] for name in WAYS}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as store:
             for name, command in WAYS.items():
-                found[name].append(cpu_seconds([part.format(store=store) for part in command], questions))
+                found[name].append(
+                    cpu_seconds([part.format(store=store) for part in command], QUESTIONS=str(questions))
+                )
     return {name: statistics.median(seconds) for name, seconds in found.items()}
 
 
