@@ -63,6 +63,15 @@ def test_calls_that_have_not_begun_are_not_made_any_more(error):
     assert len(made) <= 1
 
 
+@pytest.fixture
+def _listening():
+    """Ctrl-C is heard, also where whoever runs the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_listening")
 def test_ctrl_c_does_not_wait_for_the_server():
     """The call that is under way goes on without us."""
     answer, began = threading.Event(), threading.Event()
