@@ -143,7 +143,7 @@ def _recall_all(run: Run, case_set: CaseSet, model: ModelSettings) -> ResponseSe
     recalled = _recall(run, case_set, model)
     responses = recalled.responses(trials_of(case_set, run.settings))
     answers = {each.case.id: range(len(each.trials)) for each in responses if each.case and each.error is None}
-    run.note_once(f"recalled:{id(case_set)}", _recalled_event(case_set, model, answers))
+    run.note_once(f"recalled:{id(case_set)}", lambda: _recalled_event(case_set, model, answers))
     return ResponseSet(case_set, responses, model.name, recalled.conditions, run.fingerprint(model).facts)
 
 
@@ -197,12 +197,9 @@ def _answered(run: Run, blocks: list[Block]) -> list[list[Record]]:
 
 def _note_case_set(run: Run, case_set: CaseSet, model: ModelSettings, trials: Sequence[int]) -> None:
     """Say which blocks hold the answers to a case set, in its order; what is recorded by block is found by it."""
-    name = f"case_set:{model.name}:{id(case_set)}:{trials[0]}:{len(trials)}"
-    if run.has_noted(name):  # every case comes here, and the event names all blocks
-        return
     run.note_once(
-        name,
-        {
+        f"case_set:{model.name}:{id(case_set)}:{trials[0]}:{len(trials)}",
+        lambda: {
             "event": "case_set",
             "version": model.name,
             "conditions": asdict(_conditions(run, case_set)),
@@ -216,7 +213,7 @@ def _note_dataset(run: Run, case_set: CaseSet) -> None:
     run.store.open()
     run.note_once(
         f"dataset:{case_set.label}:{case_set.prompt_hash}:{case_set.decoding}",
-        {
+        lambda: {
             "event": "dataset",
             "name": case_set.name,
             "sha256": case_set.dataset_hash,

@@ -93,15 +93,11 @@ class Run:
         """Add an event; it travels with the next test report to the process that writes the shared files."""
         self._events.append(event)
 
-    def note_once(self, name: str, event: dict[str, Any]) -> None:
-        """Add an event unless one was added under this name."""
+    def note_once(self, name: str, event: Callable[[], dict[str, Any]]) -> None:
+        """Add an event, made only now, unless one was added under this name: every case may come here."""
         if name not in self._noted:
             self._noted.add(name)
-            self.note(event)
-
-    def has_noted(self, name: str) -> bool:
-        """Whether an event was added under this name."""
-        return name in self._noted
+            self.note(event())
 
     def take_events(self) -> list[dict[str, Any]]:
         """The events since the last call, JSON values only."""
