@@ -35,6 +35,21 @@ def locked(shop):
     return shop
 
 
+def add_case_set(shop):
+    """A second suite with data of its own, `more`."""
+    shop.write_lines("more.jsonl", [{"id": "m", "question": "what is 1"}])
+    shop.pytester.makepyfile(
+        test_more="""
+        from pytest_llmval import cases
+        more = cases("more.jsonl", prompt="{question}")
+
+        @more.each
+        def test_more(response):
+            assert response.text
+        """
+    )
+
+
 def change(shop):
     """Another answer to question 7: one character of the dataset."""
     path = shop.path / "qa.jsonl"
@@ -102,17 +117,7 @@ def test_every_way_to_start_pytest_shows_it(locked, options):
 
 def test_a_case_set_that_is_not_locked_stops_too(locked, distribution):
     """It is told as added, with the same command; all that differs is told at once."""
-    locked.write_lines("more.jsonl", [{"id": "m", "question": "what is 1"}])
-    locked.pytester.makepyfile(
-        test_more="""
-        from pytest_llmval import cases
-        more = cases("more.jsonl", prompt="{question}")
-
-        @more.each
-        def test_more(response):
-            assert response.text
-        """
-    )
+    add_case_set(locked)
     change(locked)
 
     result = locked.run(*distribution)
@@ -294,17 +299,7 @@ def test_ci_never_locks(locked, lock, monkeypatch, variable):
 
 def test_locking_some_tests_leaves_the_data_of_others_locked(locked, lock):
     """Without tests what is no longer asked goes; an option alone names no test."""
-    locked.write_lines("more.jsonl", [{"id": "m", "question": "what is 1"}])
-    locked.pytester.makepyfile(
-        test_more="""
-        from pytest_llmval import cases
-        more = cases("more.jsonl", prompt="{question}")
-
-        @more.each
-        def test_more(response):
-            assert response.text
-        """
-    )
+    add_case_set(locked)
     change(locked)
 
     some = lock("test_more.py")
