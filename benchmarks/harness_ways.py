@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from cpu_time import cpu_seconds
 
 SUITES = Path(__file__).parent / "suites"
 HARNESS = "lm-evaluation-harness"
@@ -61,7 +61,7 @@ def measure(way: str, workload: str, bench: Bench) -> Outcome:
         else:
             python = str(bench.python) if way == HARNESS else sys.executable
             arguments = [str(bench.folder), workload, str(bench.threads), str(out / "report.json")]
-            whole = cpu_seconds([python, str(SCRIPTS[way]), *arguments], bench.threads, {})
+            whole = _seconds_of([python, str(SCRIPTS[way]), *arguments], bench.threads)
             found = {}
         report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     if not report["seconds"]:
@@ -70,23 +70,13 @@ def measure(way: str, workload: str, bench: Bench) -> Outcome:
     return Outcome(whole, report["seconds"], found or report["found"], report.get("metrics", {}))
 
 
-def cpu_seconds(command: list[str], threads: int, variables: dict[str, str]) -> float:
-    """CPU seconds of a process, its children included; it must succeed."""
+def _seconds_of(command: list[str], threads: int, **variables: str) -> float:
+    """CPU seconds of a way's process."""
     # The tokenizers' own threads would count as ours or theirs by chance.
     # On a shared machine a thread that spins for another one counts as work.
     fixed = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false"}
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    environment = os.environ | fixed | offline | variables
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)  # noqa: S603
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            output.seek(0)
-            end = output.read()[-2000:].decode(errors="replace")
-            msg = f"{' '.join(command)}: exit status {process.returncode}:\n{end}"
-            raise RuntimeError(msg)
-    return usage.ru_utime + usage.ru_stime
+    return cpu_seconds(command, **fixed, **offline, **variables)
 
 
 def _run_suite(workload: str, bench: Bench, out: Path) -> float:
@@ -100,7 +90,7 @@ def _run_suite(workload: str, bench: Bench, out: Path) -> float:
     }
     places = (f"--llmval-config={config}", f"--llmval-store={out / 'store'}", f"--llmval-out={out / 'reports'}")
     command = [sys.executable, *PYTEST, *OPTIONS, *places, "--model-version=tiny"]
-    return cpu_seconds(command, bench.threads, {f"HARNESS_{name.upper()}": value for name, value in named.items()})
+    return _seconds_of(command, bench.threads, **{f"HARNESS_{name.upper()}": value for name, value in named.items()})
 
 
 def _found_by_suite(workload: str, out: Path) -> dict[str, Any]:
