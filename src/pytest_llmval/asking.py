@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import Timeout
@@ -15,10 +18,10 @@ from pytest_llmval.records.record import Record, record_key
 from pytest_llmval.records.response_set import ResponseSet, conditions_of
 from pytest_llmval.records.store import Place
 from pytest_llmval.run import now
-from pytest_llmval.servers.exchange import Request, Response, count_flaws
+from pytest_llmval.servers.exchange import Request, Response, count_flaws, spent_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmval.case_sets.case import Case, CaseSet
     from pytest_llmval.records.recalling import Recalled
@@ -48,7 +51,8 @@ class Block:
 def plan_blocks(run: Run, case_set: CaseSet, model: ModelSettings) -> list[Block]:
     """All blocks of a case set: file order, `block` cases each, first all cases of trial 0, then of trial 1, ….
 
-    Neither the selection of tests nor the number of workers has a part in it, hence the same batches always.
+    Neither the selection of tests nor the number of workers has a part in it, hence the same batches always. But a
+    remote server, which computes request by request and may be paid by the answer, is asked for selected cases alone.
     """
     return _planned(run, case_set, model, range(trials_of(case_set, run.settings)))
 
@@ -62,8 +66,17 @@ def _plan_of_trial(run: Run, case_set: CaseSet, model: ModelSettings, trial: int
     if name not in run.plans:
         size = run.settings.config.block
         members = [case_set[start : start + size] for start in range(0, len(case_set), size)]
+        if model.is_asked:
+            members = _only_needed(members, run.selected(case_set))
         run.plans[name] = [_block(run, case_set, model, each, trial) for each in members]
     return run.plans[name]
+
+
+def _only_needed(members: list[tuple[Case, ...]], needed: set[str] | None) -> list[tuple[Case, ...]]:
+    """The same blocks with those cases alone that some selected test needs; some blocks may be left empty."""
+    if needed is None:
+        return members
+    return [tuple(case for case in each if case.id in needed) for each in members]
 
 
 def trials_of(case_set: CaseSet, settings: Settings) -> int:
@@ -95,7 +108,7 @@ def request_seed(seed: int, case_id: str, trial: int) -> int:
 
 def ask_all(run: Run, case_set: CaseSet, model: ModelSettings) -> ResponseSet:
     """The answers of a version to a whole case set."""
-    run.note({"event": "whole_set", "version": model.name, "case_set": _asked_as(case_set)})
+    run.note({"event": "whole_set", "version": model.name, "case_set": asked_as(case_set)})
     if model.is_recorded:
         return _recall_all(run, case_set, model)
     blocks = plan_blocks(run, case_set, model)
@@ -119,16 +132,17 @@ def ask_one(run: Run, case_set: CaseSet, case: Case, model: ModelSettings, trial
     """
     if model.is_recorded:
         return _recall_one(run, case_set, case, model, trial)
-    number, place = divmod(case_set.positions[case.id], run.settings.config.block)
+    number = case_set.positions[case.id] // run.settings.config.block
     wanted = range(trials_of(case_set, run.settings)) if trial is None else (trial,)
     _note_case_set(run, case_set, model, wanted)
     blocks = [_plan_of_trial(run, case_set, model, each)[number] for each in wanted]
+    place = blocks[0].cases.index(case)
     trials = [records[place].response for records in _answered(run, blocks)]
-    run.note({"event": "needed", "version": model.name, "case_set": _asked_as(case_set), "case": case.id})
+    run.note({"event": "needed", "version": model.name, "case_set": asked_as(case_set), "case": case.id})
     return _attach(case, trials)
 
 
-def _asked_as(case_set: CaseSet) -> str:
+def asked_as(case_set: CaseSet) -> str:
     """Data and prompt: two case sets may ask the same cases in other words."""
     return f"{case_set.label} {case_set.prompt_label}"
 
@@ -187,12 +201,28 @@ def _answered(run: Run, blocks: list[Block]) -> list[list[Record]]:
     if waiting:
         _note_dataset(run, waiting[0].case_set)
     while waiting:
-        busy = [block for block in waiting if not _settle(run, block)]
+        busy = [block for block, settled in _settled(run, waiting) if not settled]
         if len(busy) == len(waiting):
             time.sleep(POLL_SECONDS)
         waiting = busy
         _tell(run, blocks, len(waiting))
     return [run.blocks[block.key] for block in blocks]
+
+
+def _settled(run: Run, blocks: list[Block]) -> Iterator[tuple[Block, bool]]:
+    """Each block, and whether it is settled now. A remote server works on several, so that it is never left idle."""
+    model = blocks[0].model
+    at_once = 1 + math.ceil(model.concurrency / run.settings.config.block) if model.is_asked else 1
+    if at_once == 1 or len(blocks) == 1:
+        yield from ((block, _settle(run, block)) for block in blocks)
+        return
+    run.server(model)  # opened before threads share it
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="llmval-block")
+    try:
+        futures = [pool.submit(_settle, run, block) for block in blocks]
+        yield from ((block, future.result()) for block, future in zip(blocks, futures, strict=True))
+    finally:  # a fault, or Ctrl-C, begins no block more
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _note_case_set(run: Run, case_set: CaseSet, model: ModelSettings, trials: Sequence[int]) -> None:
@@ -252,10 +282,12 @@ def _note_answers(run: Run, block: Block, records: list[Record]) -> None:
             "event": "asked",
             "version": block.model.name,
             "case_set": block.case_set.label,
+            "asked_as": asked_as(block.case_set),
             "block": block.key,
             "requests": len(records),
             "replayed": all(each.response.replayed for each in records),
             **count_flaws(each.response for each in records),
+            **spent_on(each.response for each in records),
         }
     )
 
@@ -301,4 +333,5 @@ def _record(run: Run, block: Block, index: int, response: Response) -> Record:
         response=response,
         recorded_at=now(),
         run_id=run.id,
+        replayed_from=Path(block.model.answers or "").name if block.model.is_log else None,
     )

@@ -7,7 +7,8 @@ LlmvalError
 │   └── StoreUnwritable       for a reason outside, such as a full disk
 └── ServerError           the model server did not answer
     ├── CapabilityMissing     it never can: the test is skipped with the capability's name
-    └── RequestRefused        this one request cannot be answered, others can
+    ├── RequestRefused        this one request cannot be answered, others can
+    └── BudgetSpent           asking on might cost more than --llmval-budget allows
 
 AssertionError
 ├── ModelRegression       a gate failed: shown worse than allowed
@@ -53,6 +54,10 @@ class CapabilityMissing(ServerError):  # noqa: N818 - says what is missing
 
 class RequestRefused(ServerError):  # noqa: N818 - says what happened
     """One request cannot be answered, for example because its prompt is too long."""
+
+
+class BudgetSpent(ServerError):  # noqa: N818 - says what happened
+    """A request was not sent, since it might cost more than is left."""
 
 
 class ModelRegression(AssertionError):  # noqa: N818 - a verdict, named in the report

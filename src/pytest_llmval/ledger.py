@@ -11,6 +11,7 @@ from pytest_llmval.errors import StoreError
 from pytest_llmval.records.baseline import origin_text
 from pytest_llmval.records.environment import describe_environment
 from pytest_llmval.records.files import replace_file
+from pytest_llmval.records.spending import Spending
 from pytest_llmval.records.store import VERDICTS, LocalStore
 from pytest_llmval.reports.markdown import summary_markdown
 from pytest_llmval.reports.results import Ending, results_json
@@ -50,6 +51,7 @@ class Ledger:
         self._manifest: dict[str, Any] = {}
         self._blocks: set[str] = set()
         """Blocks whose answers are counted."""
+        self.spending = Spending()
         self._recalled: set[tuple[str, str, int]] = set()
         """Case set, case and trial of each answer that was taken from a recorded baseline."""
 
@@ -82,6 +84,14 @@ class Ledger:
         asked.measured += event["requests"]
         asked.called += event["requests"]
         asked.add_flaws(event)
+        self._spend(event, "")
+
+    def _spend(self, event: dict[str, Any], case_set: str) -> None:
+        self.spending.add(event, case_set)
+        spent = self.spending.of(event["version"])
+        asked = self._asked(event["version"])
+        asked.prompt_tokens, asked.completion_tokens = spent.prompt_tokens, spent.completion_tokens
+        asked.cost = spent.cost
 
     def _add_needed(self, event: dict[str, Any]) -> None:
         self._asked(event["version"]).needed.add(f"{event['case_set']}/{event['case']}")
@@ -102,6 +112,7 @@ class Ledger:
             asked.replayed += event["requests"]
         else:
             asked.measured += event["requests"]
+            self._spend(event, event["asked_as"])
         asked.add_flaws(event)
 
     def _count_recalled(self, event: dict[str, Any]) -> None:
@@ -176,7 +187,7 @@ class Ledger:
         ended_at = now()
         with self._noting_what_fails():
             if self._manifest:
-                ended = {"ended_at": ended_at, "tests": dict(outcomes)}
+                ended = {"ended_at": ended_at, "tests": dict(outcomes), "spending": self.spending.to_json()}
                 self.store.write_manifest(self.settings.run_id, self._manifest | ended)
                 self._write_reports(self.store.run_folder(self.settings.run_id), status, ended_at)
         with self._noting_what_fails():

@@ -13,7 +13,7 @@ from pytest_llmval.errors import CapabilityMissing
 from pytest_llmval.records.record import Record, record_key, to_json
 from pytest_llmval.run import now
 from pytest_llmval.scoring.tokens.corpus import corpus_perplexity
-from pytest_llmval.servers.exchange import Request, count_flaws
+from pytest_llmval.servers.exchange import Request, count_flaws, spent_on
 from pytest_llmval.servers.perplexity_protocol import WHOLE
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_llmval.run import Run
     from pytest_llmval.servers.exchange import Choice, DocumentLikelihood, LogLikelihood, Response
     from pytest_llmval.servers.perplexity_protocol import Windows
-    from pytest_llmval.servers.server import Capabilities, Server
+    from pytest_llmval.servers.server import Capabilities, Finding, Server
     from pytest_llmval.settings import ModelSettings
 
 
@@ -56,6 +56,19 @@ class LLM:
         return self._server.capabilities
 
     @property
+    def findings(self) -> tuple[Finding, ...]:
+        """How its capabilities were found, one line each when printed; empty for one that is known to have them."""
+        return self._server.findings
+
+    @property
+    def peak_memory(self) -> int | None:
+        """The most bytes it took so far: of the accelerator where it computes on one, else of main memory.
+
+        That of a local engine is its process's, which versions share under xdist; None for a server of others.
+        """
+        return self._server.peak_memory()
+
+    @property
     def tokenizer(self) -> Any:
         """The model's tokenizer object."""
         return self._server.tokenizer
@@ -65,13 +78,15 @@ class LLM:
         return self._run.server(self._model)
 
     @overload
-    def generate(self, prompt: str, *, n: int = 1, seed: int | None = None, **decoding: object) -> Response: ...
+    def generate(
+        self, prompt: str, *, n: int = 1, seed: int | None = None, stream: bool = False, **decoding: object
+    ) -> Response: ...
     @overload
     def generate(
-        self, prompt: list[str], *, n: int = 1, seed: int | None = None, **decoding: object
+        self, prompt: list[str], *, n: int = 1, seed: int | None = None, stream: bool = False, **decoding: object
     ) -> list[Response]: ...
     def generate(
-        self, prompt: str | list[str], *, n: int = 1, seed: int | None = None, **decoding: object
+        self, prompt: str | list[str], *, n: int = 1, seed: int | None = None, stream: bool = False, **decoding: object
     ) -> Response | list[Response]:
         """Continue a prompt, or several together.
 
@@ -80,21 +95,22 @@ class LLM:
             n: Samples a prompt; their texts are in `response.samples`.
             seed: Seed of the first sample, the others count up; by default the run's, or one of its own in each
                 trial of a repeated test. Without effect when greedy.
-            **decoding: `max_tokens`, `temperature`, `top_p`, `top_k`, `stop`, `logprobs`.
+            stream: Have the answer piece by piece, for the time of its first token.
+            **decoding: `max_tokens`, `temperature`, `top_p`, `top_k`, `stop`, `logprobs`, `json_schema`.
 
         Raises:
             TypeError: If the prompt is neither text nor texts, or a decoding parameter is unknown.
         """
         if isinstance(prompt, str):
-            return self._ask([Request(prompt)], n, seed, decoding)[0]
+            return self._ask([Request(prompt)], n, seed, decoding, stream=stream)[0]
         texts: object = prompt  # callers may not check types
         if not isinstance(texts, list | tuple) or not all(isinstance(each, str) for each in texts):
             msg = f"prompt={prompt!r:.80}: expected text or a list of texts; conversations go to .chat()"
             raise TypeError(msg)
-        return self._ask([Request(each) for each in prompt], n, seed, decoding)
+        return self._ask([Request(each) for each in prompt], n, seed, decoding, stream=stream)
 
     def chat(
-        self, messages: Sequence[Any], *, n: int = 1, seed: int | None = None, **decoding: object
+        self, messages: Sequence[Any], *, n: int = 1, seed: int | None = None, stream: bool = False, **decoding: object
     ) -> Response | list[Response]:
         """Answer a conversation, or several together, through the model's own chat template.
 
@@ -102,31 +118,35 @@ class LLM:
             messages: `[{"role": …, "content": …}]`, or a list of such lists.
             n: As for `generate`.
             seed: As for `generate`.
+            stream: As for `generate`.
             **decoding: As for `generate`.
 
         Raises:
             ValueError: If a message has another shape.
         """
         if messages and isinstance(messages[0], list | tuple):
-            return self._ask([Request(messages_from(each)) for each in messages], n, seed, decoding)
-        return self._ask([Request(messages_from(messages))], n, seed, decoding)[0]
+            asked = [Request(messages_from(each)) for each in messages]
+            return self._ask(asked, n, seed, decoding, stream=stream)
+        return self._ask([Request(messages_from(messages))], n, seed, decoding, stream=stream)[0]
 
-    def _ask(self, requests: list[Request], n: int, seed: int | None, decoding: dict[str, object]) -> list[Response]:
+    def _ask(
+        self, requests: list[Request], n: int, seed: int | None, decoding: dict[str, object], *, stream: bool
+    ) -> list[Response]:
         if n < 1:
             msg = f"n={n!r}: expected at least 1"
             raise ValueError(msg)
         first = trial_seed(self._run.settings.seed, _trial()) if seed is None else seed
         shared = decoding_from(**decoding)
         asked = [replace(each, decoding=shared, seed=first + sample) for each in requests for sample in range(n)]
-        answered = self._measured(asked, varies=seed is None and shared.temperature > 0)
+        answered = self._measured(asked, varies=seed is None and shared.temperature > 0, stream=stream)
         return [_joined(answered[start : start + n]) for start in range(0, len(answered), n)]
 
-    def _measured(self, requests: list[Request], *, varies: bool) -> list[Response]:
-        responses = self._server.answer(requests)
+    def _measured(self, requests: list[Request], *, varies: bool, stream: bool = False) -> list[Response]:
+        responses = self._server.answer_in_pieces(requests) if stream else self._server.answer(requests)
         for request, response in zip(requests, responses, strict=True):
             self._keep(request, response)
-        flaws = count_flaws(responses)
-        self._run.note({"event": "called", "version": self.version, "requests": len(requests), **flaws})
+        counts = count_flaws(responses) | spent_on(responses)
+        self._run.note({"event": "called", "version": self.version, "requests": len(requests), **counts})
         test = current_test()
         if test is not None:
             test.note_request(varies=varies)
@@ -153,10 +173,17 @@ class LLM:
         )
         self._run.store.append(self._run.id, f"responses/calls-{self._run.worker}.jsonl", to_json(record))
 
-    def loglikelihood(self, context: str, continuation: str) -> LogLikelihood:
-        """How probable `continuation` is right after `context`; no delimiter is added between them."""
-        self._require("loglikelihood")
-        return self._server.loglikelihood([(context, continuation)])[0]
+    def loglikelihood(self, context: str, continuation: str, *, unverified: bool = False) -> LogLikelihood:
+        """How probable `continuation` is right after `context`; no delimiter is added between them.
+
+        Args:
+            context: What stands before, at least one token.
+            continuation: What is scored.
+            unverified: Ask a server also when its numbers were found wrong, to see what they are.
+        """
+        if not unverified:
+            self._require("loglikelihood")
+        return self._server.loglikelihood([(context, continuation)], unverified=unverified)[0]
 
     def choose(self, context: str | Sequence[Any], choices: Sequence[str]) -> Choice:
         """The most probable of several texts after a context, which may be a conversation.

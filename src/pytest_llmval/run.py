@@ -11,12 +11,13 @@ from pytest_llmval.errors import CapabilityMissing
 from pytest_llmval.records.fingerprint import fingerprint
 from pytest_llmval.records.recalling import Recollection
 from pytest_llmval.records.store import LocalStore
-from pytest_llmval.servers.opening import open_server
+from pytest_llmval.servers.opening import Servers, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_llmval.asking import Block
+    from pytest_llmval.case_sets.case import CaseSet
     from pytest_llmval.records.fingerprint import Fingerprint
     from pytest_llmval.records.record import Record
     from pytest_llmval.servers.broker.client import Line
@@ -32,10 +33,22 @@ def now() -> str:
 class Run:
     """One pytest invocation as seen by one of its processes."""
 
-    def __init__(self, settings: Settings, progress: Callable[[str, int, int], None], line: Line | None = None) -> None:
-        """A run whose models answer in this process, or over a line to the engine of all its processes."""
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Callable[[str, int, int], None],
+        line: Line | None = None,
+        selected: Callable[[CaseSet], set[str] | None] | None = None,
+    ) -> None:
+        """A run as seen by this process.
+
+        Args:
+            settings: All there is to know.
+            progress: Told the label of a case set, and how many of how many requests are answered.
+            line: To the process that holds the models of the run; without one they answer in this process.
+            selected: Which cases of a set are needed, None for all; by default all are.
+        """
         self.settings = settings
-        self._line = line
         self.store = LocalStore(settings.store)
         self.id = settings.run_id
         self.worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -44,8 +57,9 @@ class Run:
         self.plans: dict[tuple[int, str, int], list[Block]] = {}
         """Blocks of each case set, version and trial; a case set lives as long as the suite that made it."""
         self.progress = progress
-        """Told the label of a case set, and how many of how many requests are answered."""
-        self._servers: dict[str, Server] = {}
+        self.selected = selected or _all
+        logs = str(self.store.run_folder(self.id))
+        self._servers = Servers(Terms(settings.config.block, settings.budget, logs), line)
         self._fingerprints: dict[str, Fingerprint] = {}
         self._recollections: dict[str, Recollection] = {}
         self._events: list[dict[str, Any]] = []
@@ -60,14 +74,12 @@ class Run:
         if self.settings.offline:
             msg = f"--llmval-offline: no model is asked, and what tests ask {model.name} themselves is never replayed"
             raise CapabilityMissing(msg)
-        if model.name not in self._servers:
-            self.fingerprint(model)
-            self._servers[model.name] = open_server(model, self.settings.config.block, self._line)
-        return self._servers[model.name]
+        self.fingerprint(model)
+        return self._servers.of(model)
 
     def started_server(self, model: ModelSettings) -> Server | None:
         """The server of a version, if it was started in this process."""
-        return self._servers.get(model.name)
+        return self._servers.started(model)
 
     def fingerprint(self, model: ModelSettings) -> Fingerprint:
         """The fingerprint of a version; nothing is loaded for it."""
@@ -106,8 +118,11 @@ class Run:
 
     def close(self) -> None:
         """Stop the servers."""
-        while self._servers:
-            self._servers.popitem()[1].close()
+        self._servers.close()
+
+
+def _all(case_set: CaseSet) -> None:
+    """Every case is needed."""
 
 
 def model_event(model: ModelSettings, print_: Fingerprint) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pytest_llmval.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_llmval.case_sets.case import Decoration
+    from pytest_llmval.case_sets.case import CaseSet, Decoration
     from pytest_llmval.current import TestInProgress
     from pytest_llmval.ledger import Ledger
     from pytest_llmval.run import Run
@@ -30,6 +30,8 @@ RUN: pytest.StashKey[Run] = pytest.StashKey()
 LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
 KEEPER: pytest.StashKey[Keeper] = pytest.StashKey()
 """Who owns the engine process of the workers, in the process that starts them."""
+SELECTION: pytest.StashKey[Callable[[CaseSet], set[str] | None]] = pytest.StashKey()
+"""Which cases of a set the selected tests need, None for all; put there by the hooks."""
 GATES: pytest.StashKey[int] = pytest.StashKey()
 TEST: pytest.StashKey[TestInProgress] = pytest.StashKey()
 GOLDEN_NOTES: pytest.StashKey[list[str]] = pytest.StashKey()
@@ -84,7 +86,9 @@ def run_of(config: pytest.Config) -> Run:
     if RUN not in config.stash:
         from pytest_llmval.run import Run
 
-        config.stash[RUN] = Run(settings_of(config), config.stash[PROGRESS], _line_of(config))
+        config.stash[RUN] = Run(
+            settings_of(config), config.stash[PROGRESS], _line_of(config), config.stash.get(SELECTION, None)
+        )
     return config.stash[RUN]
 
 

@@ -9,10 +9,10 @@ def test_the_plan_counts_requests_blocks_tokens_and_records(shop, distribution):
     result.stdout.fnmatch_lines(
         [
             "llmval: plan; no test is run and no model is asked",
-            "version *case set *requests *blocks *recorded *prompt tokens *output tokens, at most",
-            "new *qa@* *60 *2 *0 *180 *3,840",
-            "old *qa@* *60 *2 *0 *180 *3,840",
-            "all *120 *4 *0 *360 *7,680",
+            "version *case set *requests *blocks *recorded *prompt tokens *output tokens *at most *USD",
+            "new *qa@* *60 *2 *0 *180 *3,840 *3,840 *0",
+            "old *qa@* *60 *2 *0 *180 *3,840 *3,840 *0",
+            "all *120 *4 *0 *360 *7,680 *7,680 *0",
         ]
     )
     result.stdout.no_fnmatch_line("*passed*")
@@ -25,7 +25,7 @@ def test_what_is_recorded_already_costs_nothing(shop):
 
     result = shop.run("--llmval-plan")
 
-    result.stdout.fnmatch_lines(["all *120 *4 *4 *0 *0"])
+    result.stdout.fnmatch_lines(["all *120 *4 *4 *0 *0 *0 *0"])
 
 
 def test_only_selected_items_are_planned(shop):

@@ -412,7 +412,8 @@ class Echo(ScriptedServer):
 
 @pytest.fixture(autouse=True, scope="session")
 def echo(llmval_run):
-    llmval_run._servers.update(new=Echo({}), old=Echo({}))
+    for model in (llmval_run.settings.candidate, llmval_run.settings.baseline):
+        llmval_run._servers._open[model] = Echo({})
 """
 )
 """Both versions answer with the seed they were given."""

@@ -140,6 +140,28 @@ def compare_runs(run_a: str, run_b: str, *, vary: str, margin: float, store: str
     sys.exit(comparison.status)
 
 
+@main.command("cost")
+@click.argument("run", default="latest")
+@click.option(
+    "--qps", type=click.FloatRange(min=0, min_open=True), required=True, help="Requests a second, on average."
+)
+@click.option("--input-price", type=click.FloatRange(min=0), metavar="USD", help="A million tokens in.")
+@click.option("--output-price", type=click.FloatRange(min=0), metavar="USD", help="A million tokens out.")
+@click.option("--store", metavar="DIR", help="Record store [default: the one of llmval.toml, or LLMVAL_STORE].")
+def project_cost(
+    run: str, *, qps: float, input_price: float | None, output_price: float | None, store: str | None
+) -> None:
+    """What a month of production would cost, from the tokens that RUN measured for each version.
+
+    RUN is the id of a run, the beginning of one, or `latest`. Prices are those of the command line, of llmval.toml or
+    of litellm's price map. The interval speaks of requests like the cases of the run.
+    """
+    from pytest_llmval.cli.cost import cost_lines
+
+    for line in cost_lines(run, qps, input_price=input_price, output_price=output_price, store=store):
+        click.echo(line)
+
+
 @main.command("aa", context_settings={"ignore_unknown_options": True})
 @click.argument("tests", nargs=-1, type=click.UNPROCESSED)
 @click.option("--model-version", required=True, metavar="NAME", help="Version that is compared with itself.")

@@ -20,10 +20,20 @@ BASELINE_FIXTURES = {
     "baseline_response",
     "baseline_responses",
     "baseline_llm",
+    "baseline_server",
     "baseline_torch_model",
     "baseline_tokenizer",
 }
-MODEL_FIXTURES = BASELINE_FIXTURES | {"response", "responses", "llm", "torch_model", "tokenizer", "llmval_run"}
+MODEL_FIXTURES = BASELINE_FIXTURES | {
+    "response",
+    "responses",
+    "llm",
+    "model_server",
+    "reference_llm",
+    "torch_model",
+    "tokenizer",
+    "llmval_run",
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

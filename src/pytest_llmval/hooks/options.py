@@ -27,6 +27,7 @@ TEXT_OPTIONS = {
     "llmval-out": ("DIR", "where reports are written [default: llmval-out in the working directory]"),
     "llmval-seed": ("N", "seed of the run; each case and trial has its own, derived from it [default: 0]"),
     "llmval-trials": ("N", "asks a case, where the case set does not say [default: 1]"),
+    "llmval-budget": ("USD", "stop before the request that might cost more than is left of so many US dollars"),
     "llmval-vary": (
         "AXES",
         "what may differ between the versions besides the model, comma-separated: dataset, prompt, …",
@@ -112,6 +113,24 @@ def whole_option(config: pytest.Config, name: str, default: int, least: int) -> 
     return int(value)
 
 
+def dollars_option(config: pytest.Config, name: str) -> float | None:
+    """US dollars, 0 or more; None where none are named.
+
+    Raises:
+        SettingsError: If the value is no such number.
+    """
+    value = text_option(config, name)
+    if value is None:
+        return None
+    # A number has only digits and a point: "nan" and "inf" would limit nothing.
+    if not value.replace(".", "", 1).isdecimal():
+        from pytest_llmval.errors import SettingsError
+
+        msg = f"--{name} {value!r}: expected US dollars, as in --{name} 2.50"
+        raise SettingsError(msg)
+    return float(value)
+
+
 def is_version_named(config: pytest.Config) -> bool:
     """Whether the user named a version, so that wrong settings stop pytest before any test."""
     return any(text_option(config, name) for name in ("model-version", "baseline-version"))
@@ -154,8 +173,31 @@ def merge_settings(config: pytest.Config) -> Settings:
         same_weights=switch(config, "llmval-same-weights"),
         vary=axes_from(text_option(config, "llmval-vary"), "--llmval-vary"),
         prompt=text_option(config, "llmval-prompt"),
+        budget=dollars_option(config, "llmval-budget"),
     )
+    _check_prices(settings)
     return settings.for_audit() if switch(config, "llmval-audit") else settings
+
+
+def _check_prices(settings: Settings) -> None:
+    """With a budget every version that costs something needs a price: an unknown one would switch the limit off.
+
+    Raises:
+        SettingsError: If one has none.
+    """
+    for model in (settings.candidate, settings.baseline):
+        if settings.budget is None or model is None or model.is_free or settings.offline:
+            continue
+        from pytest_llmval.servers.opening import price_of
+
+        if price_of(model) is None:
+            from pytest_llmval.errors import SettingsError
+
+            msg = (
+                f"--llmval-budget {settings.budget:g}: nobody knows what {model.name!r} costs; write input_price = … "
+                f"and output_price = …, US dollars a million tokens, into [models.{model.name}]; 0 for one of your own"
+            )
+            raise SettingsError(msg)
 
 
 def _config(config: pytest.Config) -> Config:

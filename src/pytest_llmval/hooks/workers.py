@@ -34,7 +34,7 @@ def pytest_configure_node(node: Any) -> None:
 def _keeper_of(config: pytest.Config) -> Keeper | None:
     """The keeper of the run's engine, which has started none yet; None where no version needs one."""
     settings = config.stash.get(SETTINGS, None)
-    if settings is None or settings.offline or not any(map(_needs_engine, (settings.candidate, settings.baseline))):
+    if settings is None or settings.offline or not any(map(_is_shared, (settings.candidate, settings.baseline))):
         return None
     if KEEPER not in config.stash:
         from pytest_llmval.records.store import LocalStore
@@ -45,8 +45,9 @@ def _keeper_of(config: pytest.Config) -> Keeper | None:
     return config.stash[KEEPER]
 
 
-def _needs_engine(model: ModelSettings | None) -> bool:
-    return model is not None and model.server == "transformers"
+def _is_shared(model: ModelSettings | None) -> bool:
+    """Whether all workers ask one process for a version: for its weights, or for one limit and one budget."""
+    return model is not None and model.server not in ("scripted", "recorded")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

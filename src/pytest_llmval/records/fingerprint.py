@@ -12,6 +12,7 @@ from pytest_llmval.case_sets.case import content_hash
 from pytest_llmval.records.environment import library_versions, resolve_device
 from pytest_llmval.records.files import replace_file
 from pytest_llmval.settings import QUANTIZATIONS
+from pytest_llmval.settings.urls import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,16 +76,34 @@ def fingerprint(model: ModelSettings, cache: Path | None) -> Fingerprint:
             remember nothing.
     """
     parts: dict[str, Any] = {"server": model.server, "engine": ENGINE}
-    if model.server == "scripted":
+    if model.server in ("scripted", "replay"):
         return Fingerprint(parts | {"answers": _hash_file(Path(model.answers or ""), cache)}, is_local=True)
-    if model.server == "openai":
-        return Fingerprint({"server": model.server, "url": model.url, "model": model.model}, is_local=False)
+    if model.is_asked:
+        return Fingerprint(_served_parts(model), is_local=False)
     parts |= _loading_parts(model)
     if model.adapter:
         parts["adapter"] = _folder_parts(Path(model.adapter), cache)
     if model.folder is None:
         return Fingerprint(parts | {"model": model.model, "revision": model.revision}, is_local=False)
     return Fingerprint(parts | _folder_parts(model.folder, cache), is_local=True)
+
+
+def _served_parts(model: ModelSettings) -> dict[str, Any]:
+    """What is known of a model that another program serves: by which name and where, or how it is started.
+
+    Never all of it, so that no later run takes its answers over.
+    """
+    parts: dict[str, Any] = {"server": model.server, "model": model.model}
+    parts["url" if model.url else "started by"] = shown_url(model.url) if model.url else _command(model)
+    optional = {"revision": model.revision, "adapter": model.adapter, "reference": model.reference}
+    return parts | {name: value for name, value in optional.items() if value}
+
+
+def _command(model: ModelSettings) -> str:
+    given = [*model.command, *model.args] or [model.server]
+    repository = [model.model_repository] if model.model_repository else []
+    dtype = [f"--dtype {model.dtype}"] if model.server == "vllm" else []
+    return " ".join([*given, *repository, *dtype])
 
 
 def _loading_parts(model: ModelSettings) -> dict[str, Any]:

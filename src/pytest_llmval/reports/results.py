@@ -78,8 +78,10 @@ def _gate(gate: Gate) -> dict[str, Any]:
     return named | fields | {"worst": [change.id for change in gate.verdict.worst]}
 
 
-def _asked(summary: Summary, version: str) -> dict[str, int]:
-    return asdict(answer_counts([summary.asked[version]]))
+def _asked(summary: Summary, version: str) -> dict[str, Any]:
+    asked = summary.asked[version]
+    spent = {name: getattr(asked, name) for name in ("prompt_tokens", "completion_tokens", "cost")}
+    return asdict(answer_counts([asked])) | spent
 
 
 def _finite(value: Any) -> Any:

@@ -58,6 +58,12 @@ class Asked:
     """Cut by `max_tokens` or the context length."""
     empty: int = 0
     """Nothing but white space."""
+    prompt_tokens: int = 0
+    """Read for the measured answers."""
+    completion_tokens: int = 0
+    """Written for them."""
+    cost: float | None = 0.0
+    """US dollars for them; None where a price is not known."""
     needed: set[str] = field(default_factory=set)
     """Cases that single items asked for, when no item asked for their whole set."""
     whole_sets: set[str] = field(default_factory=set)

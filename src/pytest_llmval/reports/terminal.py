@@ -63,12 +63,25 @@ def _asked(asked: Asked) -> str:
         parts.append(f"{asked.truncated} cut at their longest")
     if asked.empty:
         parts.append(f"{asked.empty} empty")
+    if asked.cost != 0:
+        parts.append(f"{asked.prompt_tokens + asked.completion_tokens:,} tokens, {dollars(asked.cost)}")
     total = asked.measured + asked.replayed - asked.called
     if not asked.whole_sets and len(asked.needed) < total:
         parts.append(
             f"for {len(asked.needed)} selected: blocks are computed whole, so that numbers do not depend on it"
         )
     return ", ".join(parts)
+
+
+def dollars(amount: float | None) -> str:
+    """An amount of money with at least three figures.
+
+    >>> dollars(0.00045), dollars(12.3456), dollars(None)
+    ('0.00045 USD', '12.35 USD', 'at a price that nobody knows')
+    """
+    if amount is None:
+        return "at a price that nobody knows"
+    return f"{amount:,.2f} USD" if amount >= 1 else f"{amount:.3g} USD"
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_llmval.case_sets.decoding import Decoding
 from pytest_llmval.case_sets.message import Message
@@ -27,6 +27,7 @@ __all__ = [
     "TokenLogprob",
     "Usage",
     "count_flaws",
+    "spent_on",
 ]
 
 FinishReason = Literal["stop", "length", "choice", "error"]
@@ -99,10 +100,19 @@ class DocumentLikelihood:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that went in and came out. For a choice: the context once and all options in, nothing out."""
+    """Tokens that went in and came out.
+
+    For a choice that the engine computes: the context once and all options in, nothing out. A server is sent the
+    context anew with each option, and some write a token after it.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+
+    @property
+    def total(self) -> int:
+        """Tokens in and out together."""
+        return self.prompt_tokens + self.completion_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,8 @@ class Response:
     finish_reason: FinishReason = "stop"
     usage: Usage = field(default_factory=Usage)
     timing: Timing = field(default_factory=Timing)
+    cost: float | None = 0.0
+    """US dollars; 0 for a model of one's own, None where nobody knows the price."""
     error: str | None = None
     """Why there is no answer; None when there is one."""
     choice: Choice | None = None
@@ -181,4 +193,15 @@ def count_flaws(responses: Iterable[Response]) -> dict[str, int]:
         "failed": sum(response.error is not None for response in given),
         "truncated": sum(response.truncated for response in given),
         "empty": sum(response.empty for response in given),
+    }
+
+
+def spent_on(responses: Iterable[Response]) -> dict[str, Any]:
+    """Tokens and US dollars that were spent on measuring responses; None dollars where no price is known."""
+    measured = [response for response in responses if not response.replayed]
+    costs = [response.cost for response in measured]
+    return {
+        "prompt_tokens": sum(response.usage.prompt_tokens for response in measured),
+        "completion_tokens": sum(response.usage.completion_tokens for response in measured),
+        "cost": None if None in costs else sum(cost for cost in costs if cost is not None),
     }

@@ -10,15 +10,17 @@ from pytest_llmval.case_sets.message import as_text
 from pytest_llmval.errors import CapabilityMissing, SettingsError
 from pytest_llmval.servers.exchange import Choice, Response, Timing, Usage
 from pytest_llmval.servers.perplexity_protocol import WHOLE
-from pytest_llmval.servers.server import Capabilities
+from pytest_llmval.servers.server import Capabilities, Location
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
 
+    from pytest_llmval.case_sets.message import Message
     from pytest_llmval.servers.exchange import DocumentLikelihood, LogLikelihood, Request
     from pytest_llmval.servers.perplexity_protocol import Windows
+    from pytest_llmval.servers.server import Finding
 
 ANY = "*"
 ANSWERS = frozenset({"text", "texts", "logprobs", "error"})
@@ -34,6 +36,7 @@ class ScriptedServer:
     """
 
     name = "scripted"
+    findings: tuple[Finding, ...] = ()
     capabilities = Capabilities()
 
     def __init__(self, answers: Mapping[str, str | Mapping[str, Any]]) -> None:
@@ -75,7 +78,11 @@ class ScriptedServer:
         usage = Usage(len(prompt.split()), len(text.split()))
         return Response(text=text, usage=usage, timing=Timing(batch=batch))
 
-    def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[LogLikelihood]:  # noqa: ARG002 - the protocol has it
+    def answer_in_pieces(self, requests: Sequence[Request]) -> list[Response]:  # noqa: ARG002 - the protocol has it
+        """Not available: a script comes whole."""
+        raise CapabilityMissing(_lacks("streaming"))
+
+    def loglikelihood(self, pairs: Sequence[tuple[str, str]], *, unverified: bool = False) -> list[LogLikelihood]:  # noqa: ARG002 - the protocol has it
         """Not available: a script has no probabilities."""
         raise CapabilityMissing(_lacks("loglikelihood"))
 
@@ -87,14 +94,26 @@ class ScriptedServer:
         """Not available: a script has no logits."""
         raise CapabilityMissing(_lacks("logits"))
 
-    def count_tokens(self, prompt: str) -> int:
+    def count_tokens(self, prompt: str | tuple[Message, ...]) -> int:
         """Words: a script has no tokenizer."""
-        return len(prompt.split())
+        return len(as_text(prompt).split())
 
     @property
     def tokenizer(self) -> Any:
         """Not available: a script has no tokenizer."""
         raise CapabilityMissing(_lacks("tokenizer"))
+
+    def location(self) -> Location:
+        """Nowhere: a script is a file."""
+        return Location()
+
+    def restart(self) -> None:
+        """Not available: a script has no process."""
+        raise CapabilityMissing(_lacks("restart"))
+
+    def peak_memory(self) -> int | None:
+        """Nobody measures a script."""
+        return None
 
     def close(self) -> None:
         """Nothing is held."""

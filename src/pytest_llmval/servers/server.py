@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from pytest_llmval.case_sets.message import Message
     from pytest_llmval.servers.exchange import DocumentLikelihood, LogLikelihood, Request, Response
     from pytest_llmval.servers.perplexity_protocol import Windows
 
@@ -26,6 +27,39 @@ class Capabilities:
     seed: bool = False
     stop: bool = True
     token_ids: bool = False
+    streaming: bool = False
+    """Give an answer piece by piece, so that the time of the first token is known."""
+    json_schema: bool = False
+    """Answer with JSON of a given schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was asked of a server, and what came of it."""
+
+    name: str
+    """The capability, or another word for what was asked."""
+    holds: bool
+    evidence: str
+    """What was asked and what came back, in words."""
+    refused: bool = False
+    """Whether the server said that it cannot; one that does not hold without a word took the request and ignored it."""
+
+    def __str__(self) -> str:
+        """As a line of a table: `seed: no, the seeds 1 to 4 gave the same text at temperature 1`."""
+        return f"{self.name}: {'yes' if self.holds else 'no'}, {self.evidence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a server is found."""
+
+    url: str = ""
+    """Base URL; empty for one that is not asked over HTTP."""
+    pid: int | None = None
+    """Id of its process, None where that is not known."""
+    log: str | None = None
+    """File it writes to, None where it writes to none of ours."""
 
 
 LOCAL_MODEL = Capabilities(loglikelihood=True, logprobs=True, logits=True, seed=True, token_ids=True)
@@ -42,6 +76,10 @@ class Server(Protocol):
     def capabilities(self) -> Capabilities:
         """What it can do; a remote server may be asked for it."""
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """How its capabilities were found; empty for one that is known to have them."""
+
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """One response a request, in order. Requests given together may be computed together.
 
@@ -52,8 +90,17 @@ class Server(Protocol):
             CapabilityMissing: If it never can.
         """
 
-    def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+    def answer_in_pieces(self, requests: Sequence[Request]) -> list[Response]:
+        """As `answer`, but each answer is streamed, so that the time of its first token is known.
+
+        Raises:
+            CapabilityMissing: If it cannot.
+        """
+
+    def loglikelihood(self, pairs: Sequence[tuple[str, str]], *, unverified: bool = False) -> list[LogLikelihood]:
         """The likelihood of each continuation after its context; no delimiter is added between them.
+
+        With `unverified` a server is asked also when its numbers were found wrong.
 
         Raises:
             RequestRefused: If a pair cannot be scored; the text names its index. The same holds for the calls below.
@@ -69,12 +116,25 @@ class Server(Protocol):
     def logits(self, prompt: str) -> np.ndarray:
         """Logits of every prompt position, float32, shape `[tokens, vocabulary]`."""
 
-    def count_tokens(self, prompt: str) -> int:
-        """Tokens of a rendered prompt, special tokens included; for plans, so without loading weights."""
+    def count_tokens(self, prompt: str | tuple[Message, ...]) -> int:
+        """Tokens of a prompt, special tokens and those of the chat template included; loads no weights."""
 
     @property
     def tokenizer(self) -> Any:
         """The tokenizer object, for white-box tests."""
+
+    def location(self) -> Location:
+        """Where it is found; a server that is not yet there is started for it."""
+
+    def restart(self) -> None:
+        """End the server's process and start it anew.
+
+        Raises:
+            CapabilityMissing: If it was not started by this run, or has no process of its own.
+        """
+
+    def peak_memory(self) -> int | None:
+        """The most bytes it took so far: of the accelerator where it computes on one, else of main memory."""
 
     def close(self) -> None:
         """Release what is held. Calling it twice is harmless."""

@@ -28,8 +28,20 @@ def response_to_json(response: Response) -> dict[str, Any]:
 
 def request_to_json(request: Request) -> dict[str, Any]:
     """The request under the names of its fields."""
-    prompt = request.prompt if isinstance(request.prompt, str) else tuple(map(fields_of, request.prompt))
-    return fields_of(request) | {"prompt": prompt, "decoding": fields_of(request.decoding)}
+    decoding = fields_of(request.decoding)
+    if decoding["json_schema"] is None:  # records from before there were schemas keep their keys
+        del decoding["json_schema"]
+    return fields_of(request) | {"prompt": prompt_to_json(request.prompt), "decoding": decoding}
+
+
+def prompt_to_json(prompt: str | tuple[Message, ...]) -> Any:
+    """A prompt, messages under the names of their fields."""
+    return prompt if isinstance(prompt, str) else tuple(map(fields_of, prompt))
+
+
+def prompt_from_json(data: Any) -> str | tuple[Message, ...]:
+    """The prompt that `prompt_to_json` wrote."""
+    return data if isinstance(data, str) else tuple(Message(**each) for each in data)
 
 
 def fields_of(value: Any) -> dict[str, Any]:
@@ -43,10 +55,9 @@ def request_from_json(data: dict[str, Any]) -> Request:
     Raises:
         KeyError, TypeError: If a field is missing or unknown.
     """
-    prompt = data["prompt"]
     decoding = data["decoding"]
     return Request(
-        prompt=prompt if isinstance(prompt, str) else tuple(Message(**each) for each in prompt),
+        prompt=prompt_from_json(data["prompt"]),
         choices=tuple(data["choices"]),
         decoding=Decoding(**(decoding | {"stop": tuple(decoding["stop"])})),
         seed=data["seed"],

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.errors import SettingsError
-from pytest_llmval.settings.model import ModelSettings, models_from
+from pytest_llmval.settings.model_tables import models_from
 from pytest_llmval.settings.tables import check_keys, read_toml, table_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from pytest_llmval.settings.model import ModelSettings
 
 CONFIG_NAME = "llmval.toml"
 DEFAULT_BLOCK = 32

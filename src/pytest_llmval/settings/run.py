@@ -38,6 +38,8 @@ class Settings:
     vary: tuple[str, ...] = ()
     prompt: str | None = None
     """Variant of the prompt that is asked; None for the first of each case set."""
+    budget: float | None = None
+    """US dollars that the run may spend; None for as many as are needed."""
     audit_folder: Path | None = None
     """Where an audit keeps its records meanwhile; None when this is none."""
 

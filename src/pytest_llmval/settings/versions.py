@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from pytest_llmval.errors import SettingsError, nearest
 from pytest_llmval.settings.config import CONFIG_NAME, Config
-from pytest_llmval.settings.model import ModelSettings, problems_of
+from pytest_llmval.settings.model import ModelSettings
+from pytest_llmval.settings.problems import problems_of
+from pytest_llmval.settings.urls import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +21,8 @@ def resolve_version(
     """The model version that a name, a folder or a URL stands for.
 
     Args:
-        name: What the user gave: a name from `[models]`, or a folder relative to `working_folder`.
+        name: What the user gave: a name from `[models]`, a folder relative to `working_folder`, or the base URL of a
+            server with the OpenAI interface, which is asked for the one model that it serves.
         config: The configuration whose names are known.
         working_folder: Where relative folders start.
         option: Name of the option, for the message.
@@ -31,11 +34,7 @@ def resolve_version(
     if name in config.models:
         return _checked(config.models[name], option)
     if name.startswith(("http://", "https://")):
-        msg = (
-            f"{option} {name}: a server has to be told the model's name; write [models.NAME] with server = "
-            f'"openai", url = "{name}" and model = "…" into {CONFIG_NAME}, and give NAME'
-        )
-        raise SettingsError(msg)
+        return ModelSettings(name=shown_url(name), server="openai", url=name)
     folder = working_folder / name
     if folder.is_dir():
         return _checked(ModelSettings(name=_folder_name(folder), model=str(folder.resolve())), option)

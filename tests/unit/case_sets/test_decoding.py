@@ -55,7 +55,7 @@ def test_an_unknown_parameter():
     """The known ones are listed."""
     message = (
         "^unexpected argument 'max_new_tokens'; decoding parameters are "
-        "max_tokens, temperature, top_p, top_k, stop, logprobs$"
+        "max_tokens, temperature, top_p, top_k, stop, logprobs, json_schema$"
     )
 
     with pytest.raises(TypeError, match=message):

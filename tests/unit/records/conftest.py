@@ -13,7 +13,9 @@ from pytest_llmval.servers.exchange import Choice, Message, Request, Response, T
 
 def full_record(text: str = "Yes.", case_id: str = "a", **fields: Any) -> Record:
     """A record in which no field has its default."""
-    decoding = Decoding(max_tokens=5, temperature=0.5, top_p=0.9, top_k=3, stop=("\n", "."), logprobs=1)
+    decoding = Decoding(
+        max_tokens=5, temperature=0.5, top_p=0.9, top_k=3, stop=("\n", "."), logprobs=1, json_schema="{}"
+    )
     response = Response(
         text=text,
         token_ids=(5, 1),
@@ -23,6 +25,7 @@ def full_record(text: str = "Yes.", case_id: str = "a", **fields: Any) -> Record
         timing=Timing("2026-01-02T03:04:05.678+00:00", 0.25, 4),
         choice=Choice(1, (-2.0, -1.0), (3, 2)),
         samples=(text, "No."),
+        cost=0.5,
         replayed=True,
     )
     return Record(

@@ -37,11 +37,10 @@ def test_counts_are_summed_over_gates_and_versions(summary, gate):
     }
 
 
-def test_lost_trials_are_no_lost_cases(summary, gate):
-    """A repeated test loses trials; of the cases of a gate only the other gate's are lost."""
-    told = summary(
-        gate(kind="trials", counts=Counts(40, 38, failed=1, unscored=1)), gate(counts=Counts(10, 9, failed=1))
-    )
+@pytest.mark.parametrize("kind", ["trials", "latency", "throughput"])
+def test_lost_trials_are_no_lost_cases(summary, gate, kind):
+    """A repeated test and a gate of speed lose trials; of the cases of a gate only the other gate's are lost."""
+    told = summary(gate(kind=kind, counts=Counts(40, 38, failed=1, unscored=1)), gate(counts=Counts(10, 9, failed=1)))
 
     assert accounting_of(told).cases == CaseCounts(failed=1)
 

@@ -30,7 +30,7 @@ def test_a_run(summary, gate):
         datasets=["faq@1"],
         tests=Counter(passed=7, failed=1),
         failed_tests={"suites/test_faq.py::test_a"},
-        asked={"v2": Asked(measured=99, replayed=1, failed=5, truncated=4, empty=3)},
+        asked={"v2": Asked(99, 1, 0, 5, 4, 3, prompt_tokens=900, completion_tokens=300, cost=0.25)},
     )
 
     found = read(told)
@@ -53,7 +53,18 @@ def test_a_run(summary, gate):
             "answers": {"measured": 99, "replayed": 1, "failed": 5, "truncated": 4, "empty": 3},
         },
         "failed_tests": ["suites/test_faq.py::test_a"],
-        "asked": {"v2": {"measured": 99, "replayed": 1, "failed": 5, "truncated": 4, "empty": 3}},
+        "asked": {
+            "v2": {
+                "measured": 99,
+                "replayed": 1,
+                "failed": 5,
+                "truncated": 4,
+                "empty": 3,
+                "prompt_tokens": 900,
+                "completion_tokens": 300,
+                "cost": 0.25,
+            }
+        },
         "datasets": ["faq@1"],
         "verdicts": "../.llmval/runs/r1/verdicts.jsonl",
         "started_at": "2026-11-21T10:00:00Z",

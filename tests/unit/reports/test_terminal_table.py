@@ -29,6 +29,16 @@ def test_the_cells_of_another_unit(gate):
     assert cells[3:] == ("-0.010", "[-0.020, +0.005]", "-", "100", "worse within")
 
 
+def test_the_cells_of_small_numbers(gate):
+    """A price of a fraction of a cent keeps its digits; that of a share would be its percentage points."""
+    small = {"baseline": 0.00123, "candidate": 0.00125, "delta": -0.00002, "low": -0.00003, "high": 0.00001}
+
+    cells = row(gate(evidence={"candidate": {"bounds": None}}, **small))
+
+    assert cells[1:5] == ("0.00123", "0.00125", "-2e-05", "[-3e-05, +1e-05]")
+    assert row(gate(**small))[1:3] == ("0.001", "0.001")
+
+
 @pytest.mark.parametrize(
     ("outcome", "word"),
     [("equivalent", "reached"), ("regressed", "not reached"), ("inconclusive", "inconclusive"), ("invalid", "invalid")],

@@ -98,11 +98,11 @@ def test_a_folder_that_is_no_model(tmp_path):
 
 
 def test_a_url():
-    """A server has to be told the model's name, so it is described; the message says how."""
-    assert refusal("http://127.0.0.1:8000/v1") == (
-        "--model-version http://127.0.0.1:8000/v1: a server has to be told the model's name; write [models.NAME] with "
-        'server = "openai", url = "http://127.0.0.1:8000/v1" and model = "…" into llmval.toml, and give NAME'
-    )
+    """It stands for the one model that is served there; its name shows no password."""
+    model = resolve_version("http://me:secret@127.0.0.1:8000/v1", Config(), Path(), "--model-version")
+
+    assert (model.name, model.server, model.model) == ("http://127.0.0.1:8000/v1", "openai", "")
+    assert model.url == "http://me:secret@127.0.0.1:8000/v1"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from pytest_llmval.errors import LlmvalError, ServerError
 from pytest_llmval.servers.broker.channel import LOOPBACK, Address, Channel, Message, listen
 from pytest_llmval.servers.broker.faults import fault_message
-from pytest_llmval.servers.broker.process import EngineProcess, tail
+from pytest_llmval.servers.broker.process import EngineProcess
+from pytest_llmval.servers.process.log import tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable

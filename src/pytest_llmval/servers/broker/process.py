@@ -8,10 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from threading import Thread
-from typing import IO, TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from typing import IO
 
 COMMAND = (sys.executable, "-P", "-m", "pytest_llmval.servers.broker.service")
 ANNOUNCEMENT = "llmval engine listens on "
@@ -20,7 +17,6 @@ FIRST_WORDS_SECONDS = 120.0
 """What an engine is given to say where it listens; it has imported nothing heavy by then."""
 GRACE_SECONDS = 5.0
 """What an engine is given to end by itself."""
-TAIL_LINES = 15
 
 
 class EngineProcess:
@@ -106,12 +102,3 @@ class EngineProcess:
             return
         with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS says the second of zombies
             os.killpg(self.pid, signal.SIGKILL)
-
-
-def tail(log: Path) -> str:
-    """The last lines of a log, indented; empty when there are none."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return "\n".join(f"    {line}" for line in lines[-TAIL_LINES:])

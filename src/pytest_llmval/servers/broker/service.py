@@ -10,15 +10,15 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import asdict
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.servers.broker.channel import Channel, Message, listen
 from pytest_llmval.servers.broker.faults import fault_message, is_ours
 from pytest_llmval.servers.broker.process import ANNOUNCEMENT
-from pytest_llmval.servers.opening import open_server
+from pytest_llmval.servers.opening import Servers, Terms
 from pytest_llmval.servers.perplexity_protocol import Windows
-from pytest_llmval.servers.wire import request_from_json, response_to_json
+from pytest_llmval.servers.wire import prompt_from_json, request_from_json, response_to_json
 from pytest_llmval.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def _answer(server: Server, values: dict[str, Any]) -> Message:
 
 
 def _loglikelihood(server: Server, values: dict[str, Any]) -> Message:
-    found = server.loglikelihood([(context, continuation) for context, continuation in values["pairs"]])
+    pairs = [(context, continuation) for context, continuation in values["pairs"]]
+    found = server.loglikelihood(pairs, unverified=values["unverified"])
     return Message({"likelihoods": [asdict(each) for each in found]})
 
 
@@ -48,7 +49,29 @@ def _logits(server: Server, values: dict[str, Any]) -> Message:
 
 
 def _count_tokens(server: Server, values: dict[str, Any]) -> Message:
-    return Message({"tokens": server.count_tokens(values["prompt"])})
+    return Message({"tokens": server.count_tokens(prompt_from_json(values["prompt"]))})
+
+
+def _answer_in_pieces(server: Server, values: dict[str, Any]) -> Message:
+    responses = server.answer_in_pieces([request_from_json(each) for each in values["requests"]])
+    return Message({"responses": [response_to_json(each) for each in responses]})
+
+
+def _capabilities(server: Server, _: dict[str, Any]) -> Message:
+    return Message({"capabilities": asdict(server.capabilities), "findings": list(map(asdict, server.findings))})
+
+
+def _location(server: Server, _: dict[str, Any]) -> Message:
+    return Message({"location": asdict(server.location())})
+
+
+def _restart(server: Server, _: dict[str, Any]) -> Message:
+    server.restart()
+    return Message({})
+
+
+def _peak_memory(server: Server, _: dict[str, Any]) -> Message:
+    return Message({"bytes": server.peak_memory()})
 
 
 CALLS: dict[str, Callable[[Server, dict[str, Any]], Message]] = {
@@ -57,16 +80,25 @@ CALLS: dict[str, Callable[[Server, dict[str, Any]], Message]] = {
     "document_likelihood": _document_likelihood,
     "logits": _logits,
     "count_tokens": _count_tokens,
+    "answer_in_pieces": _answer_in_pieces,
+    "capabilities": _capabilities,
+    "location": _location,
+    "restart": _restart,
+    "peak_memory": _peak_memory,
 }
 """What a worker may ask for, under the names of the Server protocol."""
 
 
 class Service:
-    """The models of a run. Calls of different workers are never computed together, hence the same numbers always."""
+    """The models of a run. Calls of different workers are never computed together, hence the same numbers always.
+
+    Remote servers are asked by all workers at once, under one limiter and one budget.
+    """
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
-        self._servers: dict[ModelSettings, Server] = {}
+        self._servers: Servers | None = None
+        self._opening = Lock()
         self._computing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
 
     def serve(self, connection: Connection) -> None:
@@ -83,25 +115,37 @@ class Service:
 
     def _serve_once(self, channel: Channel) -> None:
         try:
-            asked = channel.receive()
-            channel.send(self._computing.submit(self.reply, asked.values).result())
+            asked = channel.receive().values
+            model = ModelSettings.made_of(asked["model"])
+            channel.send(self.reply(model, asked) if model.is_asked else self._compute(model, asked))
         except (EOFError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - for want of memory, say, before or after computing
             channel.send(_reported(error))
 
-    def reply(self, values: dict[str, Any]) -> Message:
+    def _compute(self, model: ModelSettings, values: dict[str, Any]) -> Message:
+        """The answer to a call that is computed here, when its turn comes."""
+        return self._computing.submit(self.reply, model, values).result()
+
+    def reply(self, model: ModelSettings, values: dict[str, Any]) -> Message:
         """The answer to one call, or what went wrong."""
         try:
-            server = self._server(ModelSettings(**values["model"]), values["batch_size"])
+            server = self._servers_on(Terms(**values["terms"])).of(model)
             return CALLS[values["call"]](server, values)
         except BaseException as error:  # noqa: BLE001 - whatever a model raises, or its native code panics with
             return _reported(error)
 
-    def _server(self, model: ModelSettings, batch_size: int) -> Server:
-        if model not in self._servers:
-            self._servers[model] = open_server(model, batch_size)
-        return self._servers[model]
+    def _servers_on(self, terms: Terms) -> Servers:
+        """The servers of the run, whose terms all workers tell alike."""
+        with self._opening:
+            if self._servers is None:
+                self._servers = Servers(terms)
+            return self._servers
+
+    def close(self) -> None:
+        """End the servers that were started."""
+        if self._servers is not None:
+            self._servers.close()
 
 
 def _reported(error: BaseException) -> Message:
@@ -119,7 +163,7 @@ def main() -> None:
     """Serve the workers that know the secret given as the first line of input; end when the input does."""
     service = Service(sys.stdin.readline().strip())
     with listen() as listener:
-        Thread(target=_end_with_owner, daemon=True).start()
+        Thread(target=_end_with_owner, args=(service,), daemon=True).start()
         _announce(listener.address[1])
         while True:
             try:
@@ -135,10 +179,12 @@ def _announce(port: int) -> None:
     os.dup2(2, 1)
 
 
-def _end_with_owner() -> None:
+def _end_with_owner(service: Service) -> None:
     """End this process and what it started as soon as the one that owns it closes the pipe, or is gone."""
     while os.read(0, 1024):
         pass
+    with suppress(Exception):  # whatever happens, the end comes
+        service.close()
     if os.name == "posix":
         os.killpg(0, signal.SIGKILL)  # leader of its own group
     os._exit(0)

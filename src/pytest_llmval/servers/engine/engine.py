@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
-from pytest_llmval.errors import RequestRefused
+from pytest_llmval.errors import CapabilityMissing, RequestRefused
 from pytest_llmval.servers.engine.batching import plan_batches
 from pytest_llmval.servers.engine.documents import score_documents
 from pytest_llmval.servers.engine.encoding import encode, encode_prompt, render
 from pytest_llmval.servers.engine.generation import prepare_task
 from pytest_llmval.servers.engine.likelihood import choose, prepare_pair, prepare_question, score_pairs
 from pytest_llmval.servers.engine.loading import load_model, load_tokenizer
+from pytest_llmval.servers.engine.memory import peak_memory
 from pytest_llmval.servers.engine.network import Network
 from pytest_llmval.servers.engine.recovery import failure, free_memory, reason, refuse_without_memory
 from pytest_llmval.servers.engine.running import generate
 from pytest_llmval.servers.exchange import Response, Timing
 from pytest_llmval.servers.perplexity_protocol import WHOLE
-from pytest_llmval.servers.server import LOCAL_MODEL
+from pytest_llmval.servers.server import LOCAL_MODEL, Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
 
+    from pytest_llmval.servers.engine.encoding import Prompt
     from pytest_llmval.servers.engine.generation import Task
     from pytest_llmval.servers.engine.likelihood import Question
     from pytest_llmval.servers.engine.pair import Pair
     from pytest_llmval.servers.exchange import DocumentLikelihood, LogLikelihood, Request
     from pytest_llmval.servers.perplexity_protocol import Windows
+    from pytest_llmval.servers.server import Finding
     from pytest_llmval.settings import ModelSettings
 
     Prepare = Callable[[Network, Any, Request], Any]
@@ -46,6 +50,7 @@ class TransformersEngine:
     """A Hugging Face model in this process. Nothing is loaded before it is needed."""
 
     name = "transformers"
+    findings: tuple[Finding, ...] = ()
     capabilities = LOCAL_MODEL
 
     def __init__(self, settings: ModelSettings, batch_size: int = 32) -> None:
@@ -68,7 +73,10 @@ class TransformersEngine:
 
         Raises:
             ServerError: If there is no memory to compute any of them.
+            CapabilityMissing: If JSON of a schema is asked for.
         """
+        if any(request.decoding.json_schema is not None for request in requests):
+            self._lack("json_schema", "it writes what the model prefers")
         generated = {at: request for at, request in enumerate(requests) if not request.choices}
         chosen = {at: request for at, request in enumerate(requests) if request.choices}
         responses = self._answer_group(generated, prepare_task, self._generate)
@@ -110,7 +118,11 @@ class TransformersEngine:
         return [response for question in questions for response in self._choose_batch([question])]
 
     @torch.inference_mode()
-    def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+    def answer_in_pieces(self, requests: Sequence[Request]) -> list[Response]:  # noqa: ARG002 - the protocol has it
+        """Not available: an answer comes with its batch."""
+        self._lack("streaming", "answers come with their batch")
+
+    def loglikelihood(self, pairs: Sequence[tuple[str, str]], *, unverified: bool = False) -> list[LogLikelihood]:  # noqa: ARG002 - its own are right
         """The likelihood of each continuation after its context.
 
         Raises:
@@ -149,10 +161,26 @@ class TransformersEngine:
         columns, mask = self.network.padded([ids], "right")
         return self.network.logits(columns, mask)[0].float().cpu().numpy()
 
-    def count_tokens(self, prompt: str) -> int:
-        """Tokens of a prompt, special tokens included; loads no weights."""
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Tokens of a prompt, special tokens and those of the chat template included; loads no weights."""
         text, special = render(self.tokenizer, prompt)
         return len(encode(self.tokenizer, text, special=special))
+
+    def location(self) -> Location:
+        """The process that computes."""
+        return Location(pid=os.getpid())
+
+    def restart(self) -> None:
+        """Not available: other versions may be computed in the same process."""
+        self._lack("restart", "the engine computes in a process of the run")
+
+    def _lack(self, capability: str, reason: str) -> NoReturn:
+        msg = f"the {self.name} server of {self._settings.name!r} lacks the capability {capability!r}: {reason}"
+        raise CapabilityMissing(msg)
+
+    def peak_memory(self) -> int | None:
+        """The most bytes that tensors took on the accelerator, else that the process took."""
+        return peak_memory(self.network.device)
 
     def close(self) -> None:
         """Forget tokenizer and weights; asking again loads them again."""

@@ -30,7 +30,8 @@ class Echo:
     likelihood: LogLikelihood
     """Of the continuation."""
     context_tokens: int
-    billed: Usage
+    usage: Usage
+    """As the server counts it, the context included."""
 
 
 @dataclass(frozen=True, slots=True)

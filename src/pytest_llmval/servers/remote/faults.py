@@ -29,12 +29,16 @@ OUT_OF_QUOTA = "insufficient_quota"
 class Unanswered(ServerError):  # noqa: N818 - says what happened
     """There is no answer, and there may be one when the request is repeated."""
 
-    def __init__(self, text: str, *, throttled: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, text: str, *, throttled: bool = False, retry_after: float | None = None, may_be_computed: bool = True
+    ) -> None:
         super().__init__(text)
         self.throttled = throttled
         """Whether the server said that it is asked too much."""
         self.retry_after = retry_after
         """Seconds the server wants to be left alone; None when it does not say."""
+        self.may_be_computed = may_be_computed
+        """Whether an answer may have been made and charged that did not arrive."""
 
 
 class NotThere(ServerError):  # noqa: N818 - says what happened
@@ -55,7 +59,8 @@ def fault_of(endpoint: Endpoint, status: int, headers: Mapping[str, str], text: 
     if status in OF_THE_ACCOUNT or code == OUT_OF_QUOTA or status < FIRST_CLIENT_ERROR:
         return ServerError(f"the server does not answer this account or address ({said})")
     if status in REPEATABLE or status >= FIRST_SERVER_ERROR:
-        return Unanswered(said, throttled=status == TOO_MANY, retry_after=seconds_of(headers.get("retry-after")))
+        wait = seconds_of(headers.get("retry-after"))
+        return Unanswered(said, throttled=status == TOO_MANY, retry_after=wait, may_be_computed=False)
     return RequestRefused(f"the server refused the request ({said})")
 
 

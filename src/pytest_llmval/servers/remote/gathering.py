@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -31,8 +31,8 @@ def gather(calls: Sequence[Callable[[], T]], at_once: int) -> list[Gathered[T]]:
         ServerError: If the server is down or refuses all requests.
     """
     pool = ThreadPoolExecutor(max_workers=max(1, at_once), thread_name_prefix="llmval-remote")
-    is_up = Event()
-    futures: list[Future[Gathered[T]]] = [pool.submit(_outcome, call, is_up) for call in calls]
+    state = _State()
+    futures: list[Future[Gathered[T]]] = [pool.submit(_outcome, call, state) for call in calls]
     is_interrupted = True
     try:
         _wait_for_all_or_a_fault(futures)
@@ -57,19 +57,33 @@ def _wait_for_all_or_a_fault(futures: Sequence[Future[Gathered[T]]]) -> None:
 def _raise_fault(futures: Sequence[Future[Gathered[T]]]) -> None:
     """Raise what the first call that failed for all raised; those after it may have been cancelled."""
     for future in futures:
-        if not future.cancelled():
+        if not future.cancelled() and not isinstance(future.exception(), CancelledError):
             future.result()
 
 
-def _outcome(call: Callable[[], T], is_up: Event) -> Gathered[T]:
+class _State:
+    """What the calls that have come back say of the server."""
+
+    def __init__(self) -> None:
+        self.is_up = Event()
+        self.is_down = Event()
+
+
+def _outcome(call: Callable[[], T], state: _State) -> Gathered[T]:
     """What a call returned or why it returned nothing, which is raised while no other has got an answer."""
+    if state.is_down.is_set():  # the pool begins the next call before anybody can cancel it
+        raise CancelledError
     try:
         found: Gathered[T] = call()
     except RequestRefused as refusal:
         found = refusal
     except Unanswered as fault:
-        if not is_up.is_set():
+        if not state.is_up.is_set():
+            state.is_down.set()
             raise
         return fault
-    is_up.set()
+    except BaseException:
+        state.is_down.set()
+        raise
+    state.is_up.set()
     return found

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_llmval.errors import CapabilityMissing, RequestRefused
 from pytest_llmval.servers.exchange import Choice, Response, Usage
 from pytest_llmval.servers.perplexity_protocol import WHOLE
+from pytest_llmval.servers.reference import roughly
 from pytest_llmval.servers.remote.echoes import Echo, read_echo
 from pytest_llmval.servers.remote.faults import Unanswered
 from pytest_llmval.servers.remote.gathering import gather
-from pytest_llmval.servers.remote.payloads import Extras, Post, count_roughly, echo, generation
+from pytest_llmval.servers.remote.models_list import only_model
+from pytest_llmval.servers.remote.payloads import Extras, Post, generation
 from pytest_llmval.servers.remote.probing import Probed, probe
-from pytest_llmval.servers.remote.replies import Answered, read_generation, timing_of
+from pytest_llmval.servers.remote.replies import Answered, cost_of, expected_shape, read_generation, timing_of
+from pytest_llmval.servers.remote.scoring import ByEcho
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
+    from pytest_llmval.case_sets.message import Message
     from pytest_llmval.servers.exchange import DocumentLikelihood, LogLikelihood, Request, Timing
     from pytest_llmval.servers.perplexity_protocol import Windows
+    from pytest_llmval.servers.reference import Reference
     from pytest_llmval.servers.remote.endpoint import Endpoint
     from pytest_llmval.servers.remote.gathering import Gathered
+    from pytest_llmval.servers.remote.scoring import Scoring
     from pytest_llmval.servers.remote.transport import Reply, Transport
-    from pytest_llmval.servers.server import Capabilities
+    from pytest_llmval.servers.server import Capabilities, Finding, Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +50,57 @@ class Job:
 class OpenAIServer:
     """A server at a base URL with the OpenAI interface. Nothing is asked before it is needed."""
 
-    name = "openai"
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        transport: Transport,
+        *,
+        reference: Reference | None = None,
+        scoring: Scoring | None = None,
+        streams: bool = False,
+        name: str = "openai",
+    ) -> None:
+        """A server that is asked over a transport; nothing is asked yet.
 
-    def __init__(self, settings: Endpoint, transport: Transport, *, streams: bool = False) -> None:
-        """A server that is asked over a transport; with `streams` for the time of the first token."""
-        self._settings = settings
+        Args:
+            endpoint: The server.
+            transport: The way there.
+            reference: The tokenizer of the model, if it is known here.
+            scoring: How it says the probabilities of given texts; by default by echo.
+            streams: Whether answers come in pieces, for the time of the first token.
+            name: Kind of the server, for messages.
+        """
+        self.name = name
+        self._endpoint = endpoint
         self._transport = transport
+        self._reference = reference
+        self._scoring = scoring or ByEcho()
         self._streams = streams
+
+    @functools.cached_property
+    def model(self) -> str:
+        """Name of the model, as the server calls it.
+
+        Raises:
+            ServerError: If none was named and the server does not serve exactly one.
+        """
+        self._transport.open()
+        return self._endpoint.model or only_model(self._endpoint.name, self._transport)
 
     @functools.cached_property
     def probed(self) -> Probed:
         """What the server was found to do, by asking it once."""
-        self._transport.open()
-        return probe(self._transport)
+        return probe(self._transport, self.model, self._scoring)
 
     @property
     def capabilities(self) -> Capabilities:
         """What the server was found to do."""
         return self.probed.capabilities
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """How that was found."""
+        return self.probed.findings
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """One response a request, in order; what the server refuses says why in `error`.
@@ -72,12 +111,19 @@ class OpenAIServer:
         """
         return [answered.response for answered in self.ask(requests)]
 
-    def ask(self, requests: Sequence[Request]) -> list[Answered]:
-        """As `answer`, with what the interface tells beyond a response."""
+    def answer_in_pieces(self, requests: Sequence[Request]) -> list[Response]:
+        """As `answer`, but each answer is streamed, so that the time of its first token is known."""
+        self._require("streaming")
+        return [answered.response for answered in self.ask(requests, streams=True)]
+
+    def ask(self, requests: Sequence[Request], *, streams: bool | None = None) -> list[Answered]:
+        """As `answer`, with what the interface tells beyond a response; by default streamed as the settings say."""
         self._check(requests)
         extras = self._extras(requests)
         jobs = [self._job(request, extras) for request in requests]
-        found = iter(self._send([post for job in jobs for post in job.posts], streams=self._streams))
+        posts = [post for job in jobs for post in job.posts]
+        wanted = self._streams if streams is None else streams
+        found = iter(self._send(posts, streams=wanted and not any(request.choices for request in requests)))
         return [self._answered(job, [next(found) for _ in job.posts]) for job in jobs]
 
     def _check(self, requests: Sequence[Request]) -> None:
@@ -85,8 +131,11 @@ class OpenAIServer:
             self._require("loglikelihood")
         if any(request.choices and not isinstance(request.prompt, str) for request in requests):
             self._lack("loglikelihood", "over this interface texts cannot be scored after a conversation")
-        if any(request.decoding.logprobs is not None for request in requests if not request.choices):
+        decodings = [request.decoding for request in requests if not request.choices]
+        if any(decoding.logprobs is not None for decoding in decodings):
             self._require("logprobs")
+        if any(decoding.json_schema is not None for decoding in decodings):
+            self._require("json_schema")
 
     def _extras(self, requests: Sequence[Request]) -> Extras:
         """Plain requests cost no probing."""
@@ -101,38 +150,68 @@ class OpenAIServer:
 
     def _posts(self, request: Request, extras: Extras) -> tuple[Post, ...]:
         if not request.choices:
-            return (generation(self._settings.model, request, extras),)
+            return (self._sized(generation(self.model, request, extras), request),)
         return tuple(self._echo(f"{request.prompt}{choice}") for choice in request.choices)
 
+    def _sized(self, post: Post, request: Request) -> Post:
+        """With the tokens counted where the tokenizer is known."""
+        if self._reference is None or not self._reference.is_known:
+            return post
+        return replace(post, input_tokens=self._reference.count(request.prompt), is_exact=True)
+
     def _echo(self, text: str) -> Post:
-        return echo(self._settings.model, text, self.probed.echo_tokens)
+        return self._scoring.post(self.model, text, self.probed.echo_tokens)
 
     def _send(self, posts: Sequence[Post], *, streams: bool) -> list[Gathered[Reply]]:
         self._transport.open()
-        calls = [functools.partial(self._post, post, streams=streams and "echo" not in post.payload) for post in posts]
+        calls = [functools.partial(self._transport.post, post, streams=streams) for post in posts]
         return gather(calls, min(len(calls), self._transport.limiter.limits.concurrency))
-
-    def _post(self, post: Post, *, streams: bool) -> Reply:
-        send = self._transport.stream if streams else self._transport.post
-        return send(post.path, post.payload, post.tokens)
 
     def _answered(self, job: Job, found: list[Gathered[Reply]]) -> Answered:
         refusals = [job.refusal] if job.refusal else [str(each) for each in found if isinstance(each, Exception)]
         if refusals:
             return Answered(Response.failed(refusals[0]))
         replies = [each for each in found if not isinstance(each, RequestRefused | Unanswered)]
-        return _chosen(job.request, replies) if job.request.choices else read_generation(replies[0])
+        return self._chosen(job.request, replies) if job.request.choices else read_generation(replies[0])
 
-    def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+    def _chosen(self, request: Request, replies: list[Reply]) -> Answered:
+        """The most probable choice, from the scores of all."""
+        try:
+            echoes = [
+                self._read(reply, str(request.prompt), choice)
+                for reply, choice in zip(replies, request.choices, strict=True)
+            ]
+        except RequestRefused as refusal:
+            return Answered(Response.failed(str(refusal)))
+        response = _choice(request, echoes, timing_of(replies))
+        return Answered(replace(response, cost=cost_of(replies)))
+
+    def _read(self, reply: Reply, context: str, continuation: str) -> Echo:
+        with expected_shape(reply.body):
+            body = self._scoring.read(reply.body, context + continuation)
+        return read_echo(replace(reply, body=body), context, continuation)
+
+    def loglikelihood(self, pairs: Sequence[tuple[str, str]], *, unverified: bool = False) -> list[LogLikelihood]:
         """The likelihood of each continuation after its context.
 
         Raises:
             RequestRefused: If a pair cannot be scored; the text says which.
             CapabilityMissing: If the server does not give the logprobs of a prompt.
         """
-        self._require("loglikelihood")
+        if not unverified:
+            self._require("loglikelihood")
         found = self._send([self._echo(context + continuation) for context, continuation in pairs], streams=False)
-        return [_likelihood(at, pair, each) for at, (pair, each) in enumerate(zip(pairs, found, strict=True))]
+        return [self._likelihood(at, pair, each) for at, (pair, each) in enumerate(zip(pairs, found, strict=True))]
+
+    def _likelihood(self, at: int, pair: tuple[str, str], found: Gathered[Reply]) -> LogLikelihood:
+        context, continuation = pair
+        try:
+            if isinstance(found, RequestRefused | Unanswered):
+                raise found
+            return self._read(found, context, continuation).likelihood
+        except RequestRefused as refusal:
+            msg = f"pair {at} ({context[-40:]!r}, {continuation[:40]!r}): {refusal}"
+            raise RequestRefused(msg) from refusal
 
     def document_likelihood(self, texts: Sequence[str], windows: Windows = WHOLE) -> list[DocumentLikelihood]:  # noqa: ARG002 - the protocol has it
         """Not available: windows are cut by tokens, which this interface does not take."""
@@ -142,49 +221,42 @@ class OpenAIServer:
         """Not available: the interface has none."""
         self._lack("logits", "the interface has none")
 
-    def count_tokens(self, prompt: str) -> int:
-        """Tokens of a prompt, about: a quarter of its bytes, since the tokenizer is at the other end."""
-        return count_roughly(prompt)
+    def count_tokens(self, prompt: str | tuple[Message, ...]) -> int:
+        """Tokens of a prompt; about a quarter of its bytes where the tokenizer is not known here."""
+        return roughly(prompt) if self._reference is None else self._reference.count(prompt)
 
     @property
     def tokenizer(self) -> Any:
-        """Not available: it is at the other end."""
-        self._lack("tokenizer", "it is at the other end")
+        """The tokenizer of the reference, in this process."""
+        if self._reference is None:
+            self._lack("tokenizer", "it is at the other end")
+        return self._reference.tokenizer
+
+    def location(self) -> Location:
+        """Its base URL; of a server that this run starts also process and log."""
+        return self._endpoint.location()
+
+    def restart(self) -> None:
+        """Start it anew, and look again at what it does."""
+        self._endpoint.restart()
+        self.__dict__.pop("probed", None)
+
+    def peak_memory(self) -> int | None:
+        """Main memory of a server that this run started, None of another."""
+        return self._endpoint.peak_memory()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and end the server if this run started it."""
         self._transport.close()
+        self._endpoint.close()
 
     def _require(self, capability: str) -> None:
         if not self.probed.holds(capability):
             self._lack(capability, self.probed.evidence(capability))
 
     def _lack(self, capability: str, reason: str) -> NoReturn:
-        msg = f"the {self.name} server of {self._settings.name!r} lacks the capability {capability!r}: {reason}"
+        msg = f"the {self.name} server of {self._endpoint.name!r} lacks the capability {capability!r}: {reason}"
         raise CapabilityMissing(msg)
-
-
-def _likelihood(at: int, pair: tuple[str, str], found: Gathered[Reply]) -> LogLikelihood:
-    context, continuation = pair
-    try:
-        if isinstance(found, RequestRefused | Unanswered):
-            raise found
-        return read_echo(found, context, continuation).likelihood
-    except RequestRefused as refusal:
-        msg = f"pair {at} ({context[-40:]!r}, {continuation[:40]!r}): {refusal}"
-        raise RequestRefused(msg) from refusal
-
-
-def _chosen(request: Request, replies: list[Reply]) -> Answered:
-    """The most probable choice, from the echoes of all."""
-    try:
-        echoes = [
-            read_echo(reply, str(request.prompt), choice)
-            for reply, choice in zip(replies, request.choices, strict=True)
-        ]
-    except RequestRefused as refusal:
-        return Answered(Response.failed(str(refusal)))
-    return Answered(_choice(request, echoes, timing_of(replies)), _billed(echoes))
 
 
 def _choice(request: Request, echoes: list[Echo], timing: Timing) -> Response:
@@ -192,11 +264,10 @@ def _choice(request: Request, echoes: list[Echo], timing: Timing) -> Response:
     if any(map(math.isnan, logprobs)):
         return Response.failed(f"the log-likelihoods of the choices are {list(logprobs)}; expected numbers")
     best = logprobs.index(max(logprobs))
-    read = echoes[0].context_tokens + sum(len(each.likelihood.token_logprobs) for each in echoes)
     choice = Choice(best, logprobs, tuple(map(len, request.choices)))
-    return Response(request.choices[best], finish_reason="choice", choice=choice, usage=Usage(read), timing=timing)
+    return Response(request.choices[best], finish_reason="choice", choice=choice, usage=_used(echoes), timing=timing)
 
 
-def _billed(echoes: list[Echo]) -> Usage:
-    usages = [each.billed for each in echoes]
+def _used(echoes: list[Echo]) -> Usage:
+    usages = [each.usage for each in echoes]
     return Usage(sum(each.prompt_tokens for each in usages), sum(each.completion_tokens for each in usages))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.errors import RequestRefused
+from pytest_llmval.servers.reference import roughly
 
 if TYPE_CHECKING:
     from pytest_llmval.servers.exchange import Decoding, Message, Request
 
 COMPLETIONS, CHAT = "completions", "chat/completions"
-BYTES_PER_TOKEN = 4
-"""Of English text in common tokenizers, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +29,22 @@ class Post:
     """What is sent where."""
 
     path: str
-    payload: dict[str, Any]
-    tokens: int
-    """Most tokens it may take, prompt and answer, as far as one can tell without a tokenizer."""
+    """Where below the base URL, without a slash in front."""
+    payload: dict[str, Any] | None
+    """JSON values; None for a request that only looks."""
+    input_tokens: int = 0
+    """Tokens of what is read, about, unless a tokenizer counted them."""
+    output_tokens: int = 0
+    """Most tokens that may be written."""
+    is_exact: bool = False
+    """Whether a tokenizer counted `input_tokens`."""
+    expects: str = "choices"
+    """What the answer must hold, and not be empty; empty for an answer of any shape."""
 
-
-def count_roughly(text: str) -> int:
-    """Tokens of a text, about, without a tokenizer.
-
-    >>> count_roughly("The opening hours")
-    5
-    """
-    return math.ceil(len(text.encode()) / BYTES_PER_TOKEN)
+    @property
+    def tokens(self) -> int:
+        """Most tokens it may take, as far as one can tell."""
+        return self.input_tokens + self.output_tokens
 
 
 def generation(model: str, request: Request, extras: Extras) -> Post:
@@ -53,21 +56,17 @@ def generation(model: str, request: Request, extras: Extras) -> Post:
     options = _options(request, extras)
     if isinstance(request.prompt, str):
         _refuse_empty(request.prompt)
-        tokens = count_roughly(request.prompt) + request.decoding.max_tokens
-        return Post(COMPLETIONS, {"model": model, "prompt": request.prompt} | options, tokens)
-    tokens = sum(count_roughly(message.content) for message in request.prompt) + request.decoding.max_tokens
-    return Post(CHAT, {"model": model, "messages": turns(request.prompt)} | options, tokens)
+        return Post(COMPLETIONS, {"model": model, "prompt": request.prompt} | options, *_sizes(request))
+    return Post(CHAT, {"model": model, "messages": turns(request.prompt)} | options, *_sizes(request))
+
+
+def _sizes(request: Request) -> tuple[int, int]:
+    return roughly(request.prompt), request.decoding.max_tokens
 
 
 def turns(messages: tuple[Message, ...]) -> list[dict[str, str]]:
     """Messages as JSON values."""
     return [{"role": message.role, "content": message.content} for message in messages]
-
-
-def echo(model: str, text: str, max_tokens: int) -> Post:
-    """What asks for the probabilities of a text's own tokens; some servers have to add at least one more."""
-    options = {"echo": True, "logprobs": 1, "max_tokens": max_tokens, "temperature": 0}
-    return Post(COMPLETIONS, {"model": model, "prompt": text} | options, count_roughly(text) + max_tokens)
 
 
 def _refuse_empty(prompt: str) -> None:
@@ -90,7 +89,14 @@ def _options(request: Request, extras: Extras) -> dict[str, Any]:
         options["top_k"] = _top_k(decoding, extras)
     if decoding.logprobs is not None:
         options |= _logprobs(request, decoding.logprobs)
+    if decoding.json_schema is not None:
+        options["response_format"] = response_format(json.loads(decoding.json_schema))
     return options | ({"return_token_ids": True} if extras.token_ids else {})
+
+
+def response_format(schema: dict[str, Any]) -> dict[str, Any]:
+    """What asks for JSON of a schema."""
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
 
 
 def _top_k(decoding: Decoding, extras: Extras) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 from dataclasses import dataclass
 from itertools import takewhile
@@ -10,38 +12,33 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.errors import RequestRefused
 from pytest_llmval.servers.remote.echoes import is_broken, text_tokens
-from pytest_llmval.servers.remote.faults import NotThere
-from pytest_llmval.servers.remote.payloads import CHAT, COMPLETIONS, Extras, echo
+from pytest_llmval.servers.remote.faults import NotThere, Unanswered
+from pytest_llmval.servers.remote.payloads import CHAT, COMPLETIONS, Extras, Post, response_format
 from pytest_llmval.servers.remote.replies import expected_shape, text_of, token_ids, token_logprobs, usage_of
-from pytest_llmval.servers.server import Capabilities
+from pytest_llmval.servers.server import Capabilities, Finding
 
 if TYPE_CHECKING:
     from pytest_llmval.servers.remote.replies import TextLogprob
+    from pytest_llmval.servers.remote.scoring import Scoring
     from pytest_llmval.servers.remote.transport import Transport
 
 PROMPT = "Ten things that nobody expects:"
 TOKENS = 12
 """Most tokens of each answer."""
 SEEDS = (1, 2, 3, 4)
+SCHEMA = {
+    "type": "object",
+    "properties": {"sure": {"type": "boolean"}},
+    "required": ["sure"],
+    "additionalProperties": False,
+}
+SCHEMA_TOKENS = 32
+ATTEMPTS = 2
+"""How often an option is asked over which the server breaks down; one that is only busy is insisted on."""
 ENOUGH = 8
 """Tokens whose logprobs are compared, written and read, if as many can be had."""
 TOLERANCE = 0.1
 """Mean difference of logprobs of the same tokens read and written; half precision makes 0.07 of single ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was asked of a server, and what came of it."""
-
-    name: str
-    """The capability, or another word for what was asked."""
-    holds: bool
-    evidence: str
-    """What was asked and what came back, in words."""
-
-    def __str__(self) -> str:
-        """As a line of a table: `seed: no, the seeds 1 to 4 gave the same text at temperature 1`."""
-        return f"{self.name}: {'yes' if self.holds else 'no'}, {self.evidence}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ class Probed:
     @property
     def capabilities(self) -> Capabilities:
         """The same as a table."""
-        names = ("chat", "logprobs", "loglikelihood", "seed", "stop", "token_ids")
+        names = ("chat", "logprobs", "loglikelihood", "seed", "stop", "token_ids", "streaming", "json_schema")
         return Capabilities(**{name: self.holds(name) for name in names})
 
     @property
@@ -93,30 +90,45 @@ class Given:
 class Probe:
     """A server that is being asked."""
 
-    def __init__(self, transport: Transport, path: str) -> None:
-        self._transport = transport
+    def __init__(self, transport: Transport, model: str, path: str, attempts: int | None = None) -> None:
+        self.transport = transport
+        self.model = model
         self._path = path
+        self._attempts = attempts
         self.is_chat = path == CHAT
+
+    def hasty(self) -> Probe:
+        """The same for options over which the server may break down: it is not insisted on an answer."""
+        return Probe(self.transport, self.model, self._path, ATTEMPTS)
 
     def ask(self, **options: Any) -> Given:
         """The answer to the same prompt as always, greedy unless the options say otherwise."""
+        return Given(self.transport.post(self._sized(self._payload() | options), attempts=self._attempts).body)
+
+    def _payload(self) -> dict[str, Any]:
         prompt = {"messages": [{"role": "user", "content": PROMPT}]} if self.is_chat else {"prompt": PROMPT}
-        model = self._transport.endpoint.model
-        payload = {"model": model, "max_tokens": TOKENS, "temperature": 0} | prompt | options
-        return Given(self._transport.post(self._path, payload, len(PROMPT) + TOKENS).body)
+        return {"model": self.model, "max_tokens": TOKENS, "temperature": 0} | prompt
+
+    def _sized(self, payload: dict[str, Any]) -> Post:
+        return Post(self._path, payload, len(PROMPT), payload["max_tokens"] * payload.get("n", 1))
+
+    def streamed(self) -> tuple[Given, float | None]:
+        """The greedy answer in pieces, and the seconds until the first."""
+        reply = self.transport.post(self._sized(self._payload()), streams=True, attempts=self._attempts)
+        return Given(reply.body), reply.first_token_seconds
 
     def sampled(self, seed: int, **options: Any) -> Given:
         """The answer at temperature 1."""
         return self.ask(temperature=1, seed=seed, **options)
 
 
-def probe(transport: Transport) -> Probed:
+def probe(transport: Transport, model: str, scoring: Scoring) -> Probed:
     """What the server does of what it may be asked, by about fifteen requests of a few tokens each.
 
     Raises:
         ServerError: If it does not answer at all.
     """
-    completions, chat = Probe(transport, COMPLETIONS), Probe(transport, CHAT)
+    completions, chat = Probe(transport, model, COMPLETIONS), Probe(transport, model, CHAT)
     plain = [_looked("completions", completions), _looked("chat", chat)]
     probes = [each for each, finding in zip((completions, chat), plain, strict=True) if finding.holds]
     if not probes:
@@ -124,7 +136,7 @@ def probe(transport: Transport) -> Probed:
     greedy = probes[0].ask()
     with expected_shape(greedy.body):
         findings = [*plain, _usage(greedy), *_options(probes, greedy)]
-        found, echo_tokens = _loglikelihood(transport, probes[0])
+        found, echo_tokens = _loglikelihood(probes[0], scoring)
     return Probed((*findings, found), echo_tokens)
 
 
@@ -132,28 +144,34 @@ def _looked(name: str, asked: Probe) -> Finding:
     try:
         asked.ask(max_tokens=1)
     except (RequestRefused, NotThere) as refusal:
-        return Finding(name, holds=False, evidence=str(refusal))
+        return Finding(name, holds=False, evidence=str(refusal), refused=True)
     return Finding(name, holds=True, evidence="it answers")
 
 
 def _options(probes: list[Probe], greedy: Given) -> list[Finding]:
-    first = probes[0]
+    hasty = [each.hasty() for each in probes]
+    first = hasty[0]
     checks = (
         ("stop", lambda: _stop(first, greedy)),
         ("seed", lambda: _seed(first)),
         ("n", lambda: _n(first)),
         ("token_ids", lambda: _token_ids(first)),
         ("top_k", lambda: _top_k(first, greedy)),
-        ("logprobs", lambda: _logprobs(probes)),
+        ("logprobs", lambda: _logprobs(hasty)),
+        ("streaming", lambda: _streaming(first)),
+        ("json_schema", lambda: _json_schema(hasty[-1])),
     )
-    return [_tried(name, check) for name, check in checks]
+    return [_tried(name, check, probes[0]) for name, check in checks]
 
 
-def _tried(name: str, check: Any) -> Finding:
+def _tried(name: str, check: Any, asked: Probe) -> Finding:
     try:
         holds, evidence = check()
-    except RequestRefused as refusal:
-        return Finding(name, holds=False, evidence=str(refusal))
+    except (RequestRefused, NotThere) as refusal:
+        return Finding(name, holds=False, evidence=str(refusal), refused=True)
+    except Unanswered as fault:
+        asked.ask()  # a server that answers without the option broke down over it; one that is down raises here
+        return Finding(name, holds=False, evidence=str(fault), refused=True)
     return Finding(name, holds, evidence)
 
 
@@ -184,6 +202,23 @@ def _seed(asked: Probe) -> tuple[bool, str]:
         if asked.sampled(seed).text != first:
             return True, f"seed {SEEDS[0]} gave the same text twice at temperature 1, and seed {seed} another one"
     return False, f"the seeds {SEEDS[0]} to {SEEDS[-1]} gave the same text at temperature 1: {first!r}"
+
+
+def _streaming(asked: Probe) -> tuple[bool, str]:
+    given, seconds = asked.streamed()
+    if seconds is None:
+        return False, f"asked for the answer in pieces, none of them had text: {given.text!r}"
+    return True, f"asked for the answer in pieces, the first came after {seconds:.3f} s"
+
+
+def _json_schema(asked: Probe) -> tuple[bool, str]:
+    text = asked.ask(response_format=response_format(SCHEMA), max_tokens=SCHEMA_TOKENS).text
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    holds = isinstance(found, dict) and list(found) == ["sure"] and isinstance(found["sure"], bool)
+    return holds, f"asked for JSON of a schema with one field `sure`, true or false; the answer is {text!r:.120}"
 
 
 def _n(asked: Probe) -> tuple[bool, str]:
@@ -229,31 +264,32 @@ def _logprobs_of(asked: Probe) -> tuple[bool, str]:
     return True, f"asked for logprobs ({where}), one a token came back"
 
 
-def _loglikelihood(transport: Transport, asked: Probe) -> tuple[Finding, int]:
+def _loglikelihood(asked: Probe, scoring: Scoring) -> tuple[Finding, int]:
     """Whether logprobs of given text are those with which the server wrote it, and the tokens that has to cost."""
-    name = "loglikelihood"
     if asked.is_chat:
-        return Finding(name, holds=False, evidence="without completions the logprobs of a prompt cannot be asked"), 0
-    refusals = []
+        evidence = "without completions the logprobs of a prompt cannot be asked"
+        return Finding("loglikelihood", holds=False, evidence=evidence, refused=True), 0
+    tried = []
     for most in (0, 1):
-        try:
-            holds, evidence = _compare_echo(transport, asked, most)
-        except RequestRefused as refusal:
-            refusals.append(str(refusal))
-        else:
-            return Finding(name, holds, evidence), most
-    return Finding(name, holds=False, evidence=refusals[-1]), 0
+        check = functools.partial(_compare_scores, asked, scoring, most)
+        tried.append((_tried("loglikelihood", check, asked), most))
+        if tried[-1][0].holds:
+            break
+    return max(tried, key=lambda each: (each[0].holds, not each[0].refused, each[1]))
 
 
-def _compare_echo(transport: Transport, asked: Probe, most: int) -> tuple[bool, str]:
+def _compare_scores(asked: Probe, scoring: Scoring, most: int) -> tuple[bool, str]:
     """Tokens that were written and then read again must have the same logprobs both times."""
     pairs: list[tuple[float | None, float | None]] = []
     for seed in SEEDS:
         prompt = f"{PROMPT} {seed}."  # another one each time, for servers that always write the same
         written = asked.sampled(seed, prompt=prompt, logprobs=1)
         text = prompt + written.text
-        post = echo(transport.endpoint.model, text, most)
-        read = text_tokens(transport.post(post.path, post.payload, post.tokens).body, text)
+        body = asked.transport.post(scoring.post(asked.model, text, most), attempts=ATTEMPTS).body
+        try:
+            read = text_tokens(scoring.read(body, text), text)
+        except RequestRefused as unread:  # by us: the server did not refuse, and gave something else
+            return False, str(unread)
         found = [each.token for each in read if each.start >= len(prompt)]
         pairs += _alike(token_logprobs(written.choice) or [], found)
         if len(pairs) >= ENOUGH:

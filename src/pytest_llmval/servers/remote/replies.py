@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.errors import ServerError
@@ -48,8 +48,6 @@ class Answered:
     """A response, and what this server knows of it beyond a response."""
 
     response: Response
-    billed: Usage = Usage()  # noqa: RUF009 - frozen
-    """Tokens of all requests that it took."""
     top: tuple[Top, ...] = ()
     """The most probable tokens of each position by text; `TokenLogprob.top` has them by id, which few servers tell."""
 
@@ -78,9 +76,9 @@ def read_generation(reply: Reply) -> Answered:
         choice = reply.body["choices"][0]
         found, usage, text = _generated(choice), usage_of(reply.body), text_of(choice)
     timing = timing_of([reply])
-    response = _response(choice, text, found, usage, timing)
+    response = replace(_response(choice, text, found, usage, timing), cost=reply.cost)
     top = tuple(each.top for each in found or ())
-    return Answered(response, usage, top)
+    return Answered(response, top)
 
 
 def timing_of(replies: Sequence[Reply]) -> Timing:
@@ -93,6 +91,12 @@ def timing_of(replies: Sequence[Reply]) -> Timing:
         max(reply.waited_seconds for reply in replies),
         sum(reply.attempts for reply in replies),
     )
+
+
+def cost_of(replies: Sequence[Reply]) -> float | None:
+    """US dollars of requests that were sent together for one response; None where a price is not known."""
+    costs = [reply.cost for reply in replies if reply.cost is not None]
+    return sum(costs) if len(costs) == len(replies) else None
 
 
 def _response(

@@ -52,8 +52,11 @@ class Pieces:
         """
         if event == END:
             self.ended = True
-            return
-        piece = _piece(event)
+        else:
+            self.add_piece(_piece(event))
+
+    def add_piece(self, piece: dict[str, Any]) -> None:
+        """Add a piece of an answer."""
         self.body |= {name: value for name, value in piece.items() if name != "choices" and value is not None}
         for choice in piece.get("choices") or ():
             self._add_choice(choice)

@@ -18,6 +18,7 @@ from pytest_llmval.servers.broker.client import BrokeredServer, Line
 from pytest_llmval.servers.broker.faults import fault_message, raise_fault
 from pytest_llmval.servers.broker.keeper import Keeper
 from pytest_llmval.servers.exchange import Request
+from pytest_llmval.servers.opening import Terms
 from pytest_llmval.settings import ModelSettings
 
 
@@ -66,7 +67,7 @@ def scripted(tmp_path):
 
 def ask(keeper, tmp_path):
     """Ask over a line of one's own, as a worker does."""
-    return BrokeredServer(scripted(tmp_path), 8, Line(keeper.address)).answer([Request("is it?")])
+    return BrokeredServer(scripted(tmp_path), Terms(8), Line(keeper.address)).answer([Request("is it?")])
 
 
 def test_nothing_is_started_before_it_is_asked_for(keeper):
@@ -104,8 +105,8 @@ def test_the_engine_ends_with_the_keeper(keeper, tmp_path):
 def test_an_engine_that_died_is_started_once_more(keeper, tmp_path):
     """The call that lost it is repeated; who lost it too is sent to the same new one; a second death is the last."""
     line = Line(keeper.address)
-    server = BrokeredServer(scripted(tmp_path), 8, line)
-    other = BrokeredServer(scripted(tmp_path), 8, Line(keeper.address))
+    server = BrokeredServer(scripted(tmp_path), Terms(8), line)
+    other = BrokeredServer(scripted(tmp_path), Terms(8), Line(keeper.address))
     assert server.answer([Request("a")]) == other.answer([Request("a")])
     os.kill(engine_pid(keeper, 1), signal.SIGKILL)
     assert server.answer([Request("a")])[0].text == other.answer([Request("a")])[0].text == "yes"
@@ -120,7 +121,7 @@ def test_an_engine_that_died_is_started_once_more(keeper, tmp_path):
 
 def test_hanging_up_is_no_death(keeper, tmp_path):
     """A worker that closed its connection, as after Ctrl-C, comes back to the same engine."""
-    server = BrokeredServer(scripted(tmp_path), 8, Line(keeper.address))
+    server = BrokeredServer(scripted(tmp_path), Terms(8), Line(keeper.address))
     server.answer([Request("a")])
     server.close()
     server.close()
@@ -143,7 +144,7 @@ def test_an_engine_that_is_stuck_is_replaced(keeper, tmp_path, monkeypatch):
     monkeypatch.setattr(channel, "HANDSHAKE_SECONDS", 0.5)
     monkeypatch.setattr(keeper_module, "DYING_SECONDS", 0.1)
     monkeypatch.setattr(process, "GRACE_SECONDS", 0.2)
-    server = BrokeredServer(scripted(tmp_path), 8, Line(keeper.address))
+    server = BrokeredServer(scripted(tmp_path), Terms(8), Line(keeper.address))
     server.answer([Request("a")])
     os.kill(engine_pid(keeper, 1), signal.SIGSTOP)
 
@@ -227,7 +228,7 @@ def test_nobody_gets_in_without_the_secret(keeper, tmp_path, monkeypatch):
         with pytest.raises((OSError, EOFError)):
             Channel.to(Address(door, "00" * 32))
     with pytest.raises(ServerError, match="the process that keeps the engine of this run is gone: "):
-        BrokeredServer(scripted(tmp_path), 8, Line(Address(keeper.address.port, "00" * 32))).answer([])
+        BrokeredServer(scripted(tmp_path), Terms(8), Line(Address(keeper.address.port, "00" * 32))).answer([])
 
     assert ask(keeper, tmp_path)[0].text == "yes"
     assert "somebody knocked and was not let in: OSError: it does not know the" in keeper.log.read_text("utf-8")

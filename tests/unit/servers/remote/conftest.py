@@ -17,16 +17,6 @@ import pytest
 SCRIPT = Path(__file__).parent / "engine_server.py"
 
 
-@dataclass(frozen=True)
-class Named:
-    """The settings that a remote version needs."""
-
-    url: str
-    name: str = "remote"
-    model: str = "tiny"
-    api_key_env: str | None = None
-
-
 @dataclass
 class Served:
     """The server process."""
@@ -88,21 +78,28 @@ def served(process: Served) -> Any:
 @pytest.fixture
 def connect(served: Served) -> Any:
     """A function that opens the server under test; waits between attempts are taken down instead of waited."""
+    from pytest_llmval.servers.remote.endpoint import Standing
+    from pytest_llmval.servers.remote.http_sender import HttpSender
     from pytest_llmval.servers.remote.limiter import Limiter, Limits
     from pytest_llmval.servers.remote.openai import OpenAIServer
     from pytest_llmval.servers.remote.transport import Patience, Transport
 
     opened = []
 
-    def open_server(*, streams=False, limits=None, limiter=None, waits=None, patience=None, **settings):
+    def open_server(
+        *, streams=False, limits=None, limiter=None, waits=None, patience=None, account=None, reference=None, **settings
+    ):
         asked = {"attempts": 4, "timeout": 10} | (patience or {})
+        endpoint = Standing(**{"name": "remote", "url": served.url, "model": "tiny"} | settings)
         transport = Transport(
-            Named(**{"url": served.url} | settings),
+            endpoint.name,
+            HttpSender(endpoint),
+            account=account,
             limiter=limiter or Limiter(limits or Limits()),
             patience=Patience(**asked),
             sleep=(waits if waits is not None else []).append,
         )
-        opened.append(OpenAIServer(transport.endpoint, transport, streams=streams))
+        opened.append(OpenAIServer(endpoint, transport, streams=streams, reference=reference))
         return opened[-1]
 
     yield open_server

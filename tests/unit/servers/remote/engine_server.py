@@ -5,25 +5,29 @@ wrong and forgets what was asked; `GET /control` tells the bodies, paths and key
 """
 
 import json
+import math
 import os
 import sys
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 
 from pytest_llmval.errors import RequestRefused
-from pytest_llmval.servers.engine import TransformersEngine
+from pytest_llmval.servers.engine import TransformersEngine, encoding
 from pytest_llmval.servers.engine.encoding import encode_prompt
 from pytest_llmval.servers.exchange import Decoding, Message, Request
 from pytest_llmval.settings import ModelSettings
 
 ENGINE = TransformersEngine(ModelSettings(name="served", model=sys.argv[-1]), batch_size=8)
+RENDER, REFUSE_DOUBLE_BOS = encoding.render, encoding.refuse_double_bos
 COMPUTING, COUNTING = Lock(), Lock()
 STATE = {"defects": {}, "asked": [], "running": 0, "most": 0}
 ENDED = Event()
+LN10 = math.log(10)
 KNOWN = {
     "model", "prompt", "messages", "max_tokens", "temperature", "top_p", "top_k", "stop", "seed", "n", "logprobs",
-    "top_logprobs", "echo", "stream", "stream_options", "return_token_ids",
+    "top_logprobs", "echo", "stream", "stream_options", "return_token_ids", "response_format",
 }  # fmt: skip
 
 
@@ -54,6 +58,23 @@ def text_of(ids):
     return ENGINE.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
+def render(tokenizer, prompt):
+    """As the engine, or with the tokenizer's special tokens before those of the template."""
+    text, special = RENDER(tokenizer, prompt)
+    return text, special or bool(defect("BOS twice"))
+
+
+def refuse_double_bos(tokenizer, ids, text):
+    """As the engine, or not at all."""
+    if not defect("BOS twice"):
+        REFUSE_DOUBLE_BOS(tokenizer, ids, text)
+
+
+def templated(messages):
+    """A conversation whose only message is a whole conversation."""
+    return (Message("user", RENDER(ENGINE.tokenizer, messages)[0]),)
+
+
 def generate(body, prompt):
     """The engine's answers, `n` of them."""
     stop = body.get("stop") or ()
@@ -67,12 +88,29 @@ def generate(body, prompt):
         logprobs=0 if logprobs in (None, False) else logprobs,
     )
     seed = time.monotonic_ns() if defect("ignores seed") else body.get("seed", 0)
+    seed = 0 if defect("one seed") else seed
     with COMPUTING:
+        ENGINE.network.context_length = None if defect("no length check") else CONTEXT
         found = ENGINE.answer([Request(prompt, (), decoding, seed + at) for at in range(body.get("n", 1))])
     for response in found:
         if response.error:
             raise Refusal(400, response.error)
-    return found
+    return [changed(each, decoding) for each in found]
+
+
+def changed(response, decoding):
+    """An answer with what is wrong about it."""
+    if defect("base 10") and response.logprobs:
+        logprobs = [
+            replace(each, logprob=each.logprob / LN10, top=tuple((token, value / LN10) for token, value in each.top))
+            for each in response.logprobs
+        ]
+        response = replace(response, logprobs=tuple(logprobs))
+    if defect("keeps stop") and decoding.stop and response.finish_reason == "stop":
+        response = replace(response, text=response.text + decoding.stop[0])
+    if defect("company tells") and STATE["running"] > 1:
+        response = replace(response, text=response.text.swapcase())
+    return response
 
 
 def completion_logprobs(ids, logprobs, tops):
@@ -98,7 +136,8 @@ def echoed(body, prompt):
         rows = torch.tensor(ENGINE.logits(prompt)).log_softmax(-1)
     # The defect is llama.cpp's: what the model says after a token is taken for what it says of the token.
     shift = 0 if defect("echo shifted") else 1
-    values = [None] + [float(rows[at - shift, ids[at]]) for at in range(1, len(ids))]
+    unit = LN10 if defect("base 10") else 1
+    values = [None] + [float(rows[at - shift, ids[at]]) / unit for at in range(1, len(ids))]
     tops = [None] + [top_of(rows[at - shift], ids[at]) for at in range(1, len(ids))]
     if body["max_tokens"]:
         (more,) = generate(body, prompt)
@@ -119,6 +158,7 @@ def top_of(row, chosen):
 
 def usage(tokens_in, tokens_out):
     """Counted tokens."""
+    tokens_in, tokens_out = tokens_in + defect("more in", 0), tokens_out + defect("more out", 0)
     return {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
 
 
@@ -135,9 +175,14 @@ def chat_logprobs(response):
     return {"content": entries}
 
 
+def reason_of(response):
+    """As the interface calls it; a text of a schema is a choice of the engine's."""
+    return "stop" if response.finish_reason == "choice" else response.finish_reason
+
+
 def choice_of(response, index, body, *, chat):
     """One answer in the shape of either interface."""
-    choice = {"index": index, "finish_reason": defect("finish reason", response.finish_reason), "logprobs": None}
+    choice = {"index": index, "finish_reason": defect("finish reason", reason_of(response)), "logprobs": None}
     choice |= {"message": {"role": "assistant", "content": response.text}} if chat else {"text": response.text}
     wanted = body.get("logprobs") is not None and body.get("logprobs") is not False
     if wanted and not defect("ignores logprobs"):
@@ -151,20 +196,37 @@ def choice_of(response, index, body, *, chat):
     return choice
 
 
+def obey(schema, prompt):
+    """The more probable of the two objects with one boolean field, which is all that is known of schemas."""
+    (name,) = schema["properties"]
+    both = tuple(json.dumps({name: value}) for value in (True, False))
+    text = prompt if isinstance(prompt, str) else "\n".join(message.content for message in prompt)
+    with COMPUTING:
+        (found,) = ENGINE.answer([Request(text, both)])
+    return [found]
+
+
 def answer(path, body):
     """The body of the answer to a sound request."""
     chat = path.endswith("/chat/completions")
-    for name in set(body) - KNOWN:
+    for name in (set(body) - KNOWN) | (set(body) & set(defect("refuses", ()))):
         raise Refusal(400, f"unknown parameter {name}")
+    if defect("chokes on", "\0") in json.dumps(body):
+        raise Refusal(500, "out of memory")
     if body["model"] != "tiny":
         raise Refusal(404, f"the model {body['model']} does not exist")
     prompt = tuple(Message(**each) for each in body["messages"]) if chat else body["prompt"]
-    if body.get("echo"):
+    if chat and defect("template twice"):
+        prompt = templated(prompt)
+    if body.get("echo") and not defect("ignores echo"):
         if body["max_tokens"] < defect("least tokens", 0):
             raise Refusal(400, "max_tokens must be at least 1")
         choices, counted = echoed(body, prompt)
     else:
-        found = generate(body, prompt)
+        wanted = body.get("response_format") and not defect("ignores schema")
+        schema = wanted and body["response_format"]["json_schema"]["schema"]
+        body["max_tokens"] = body.get("max_tokens") or 1  # 0 where an echo was asked and is ignored
+        found = obey(schema, prompt) if schema else generate(body, prompt)
         choices = [choice_of(each, at, body, chat=chat) for at, each in enumerate(found)]
         counted = usage(found[0].usage.prompt_tokens, sum(each.usage.completion_tokens for each in found))
     whole = {"id": "1", "object": "chat.completion" if chat else "text_completion", "choices": choices}
@@ -177,6 +239,8 @@ def pieces_of(whole):
     chat = "message" in choice
     text = choice["message"]["content"] if chat else choice["text"]
     parts = [text[at : at + 5] for at in range(0, len(text), 5)]
+    if defect("strips pieces"):
+        parts = [part.strip() for part in parts]
     if chat:
         yield {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}
     for at, part in enumerate(parts):
@@ -201,8 +265,10 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self):
-        """What was asked so far."""
-        self.reply(200, json.dumps({"asked": STATE["asked"], "most": STATE["most"]}))
+        """The models, or what was asked so far."""
+        if self.path == "/v1/models":
+            return self.reply(200, json.dumps({"data": [{"id": name} for name in defect("models", ["tiny"])]}))
+        return self.reply(200, json.dumps({"asked": STATE["asked"], "most": STATE["most"]}))
 
     def do_POST(self):
         """A request, or the control of the defects."""
@@ -246,6 +312,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(429, "slow down", {"Retry-After": str(defect("retry after", 0))})
         if spend("failing"):
             raise Refusal(defect("status", 500), "the engine is on fire")
+        if defect("breaks over") in STATE["asked"][-1]["body"]:
+            raise Refusal(500, "the engine fell over it")
         if spend("garbage"):
             raise Refusal(200, "", body=defect("text", "<html>it works</html>"))
         if defect("key") and self.headers.get("Authorization") != f"Bearer {defect('key')}":
@@ -312,7 +380,8 @@ class Server(ThreadingHTTPServer):
 
 if __name__ == "__main__":
     Thread(target=end_with_parent, daemon=True).start()
-    _ = ENGINE.network
+    encoding.render, encoding.refuse_double_bos = render, refuse_double_bos
+    CONTEXT = ENGINE.network.context_length
     with Server(("127.0.0.1", 0), Handler) as server:
         print(server.server_port, flush=True)  # noqa: T201 - the parent reads it
         server.serve_forever()

@@ -86,11 +86,38 @@ def test_a_server_that_is_down_is_infrastructure(suite):
     result.stdout.fnmatch_lines(["*http://127.0.0.1:9/v1*"])
 
 
+def test_a_url_stands_for_the_one_model_that_is_served(suite, served):
+    """Nothing has to be written down: the server is asked which model it has."""
+    suite.path.joinpath("llmval.toml").unlink()
+
+    result = suite.runpytest_subprocess(*QUIET, f"--model-version={served.url}", "-k", "test_each")
+
+    result.assert_outcomes(passed=12, deselected=4)
+    result.stdout.fnmatch_lines([f"llmval: {served.url}: 12 answers measured*"])
+
+
+def test_a_url_with_several_models_asks_for_a_name(suite, served):
+    """The names are listed, and what to write."""
+    served.suffer(models=["large", "small"])
+
+    result = suite.runpytest_subprocess(*QUIET, f"--model-version={served.url}", "-k", "test_logprobs")
+
+    assert result.ret == 75
+    result.stdout.fnmatch_lines(["*the server lists 2 models, so one has to be named: write*known: 'large', 'small'*"])
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"url": "127.0.0.1:8000"}, "*url = '127.0.0.1:8000'; expected the base URL of the server, such as 'http://*"),
-        ({"model": ""}, "*'served': model = * is missing; give the name by which the server knows the model"),
+        ({"command": ["server", "{port}"]}, "*'served': both url and command are given; expected the one of a server*"),
+        ({"dtype": "float16"}, '*dtype does nothing with server = "openai"; it belongs to "transformers", "vllm"'),
+        (
+            {"input_price": 1.5},
+            "*'served': one of input_price and output_price is missing; expected both, in US dollars*",
+        ),
+        ({"input_price": -1}, "*input_price = -1; expected US dollars a million tokens, 0 or more"),
+        ({"reference": "no/such"}, "*reference = 'no/such' is no Hugging Face model: it has no config.json"),
         ({"api_key_env": "NOT_SET"}, "*the environment variable NOT_SET is not set; expected the key of http://*"),
         ({"concurrency": 0}, "*concurrency = 0; expected a whole number of at least 1"),
         ({"timeout": -1}, "*timeout = -1; expected seconds above 0"),

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from pytest_llmval.errors import ServerError
 from pytest_llmval.servers.server import Capabilities
 
-ALL = Capabilities(chat=True, logprobs=True, loglikelihood=True, seed=True, stop=True, token_ids=True)
+ALL = Capabilities(
+    chat=True,
+    logprobs=True,
+    loglikelihood=True,
+    seed=True,
+    stop=True,
+    token_ids=True,
+    streaming=True,
+    json_schema=True,
+)
 
 
 def test_a_sound_server_does_everything(connect, served):
@@ -20,7 +30,7 @@ def test_a_sound_server_does_everything(connect, served):
     assert all(finding.holds for finding in server.probed.findings)
     asked = len(served.asked)
     assert server.capabilities == ALL
-    assert len(served.asked) == asked <= 25
+    assert len(served.asked) == asked <= 28
 
 
 def test_nothing_is_asked_before_a_capability_is_needed(connect, served):
@@ -35,6 +45,11 @@ def test_nothing_is_asked_before_a_capability_is_needed(connect, served):
         ({"ignores_logprobs": True}, "logprobs", r"asked for logprobs \(completions\), none came back"),
         ({"ignores_seed": True}, "seed", r"seed 1 gave two texts at temperature 1: '.*' and '.*'"),
         ({"stays_greedy": True}, "seed", r"the seeds 1 to 4 gave the same text at temperature 1: '.*'"),
+        (
+            {"ignores_schema": True},
+            "json_schema",
+            r"asked for JSON of a schema with one field `sure`.*; the answer is .*",
+        ),
         ({"ignores_stop": True}, "stop", r"asked to stop at '.*', the answer went on: '.*'"),
         ({"ignores_token_ids": True}, "token_ids", r"asked for token ids, none came back"),
         ({"ignores_top_k": True}, "top_k", r"asked for top_k = 1 at temperature 1, the answers were not greedy: .*"),
@@ -69,18 +84,14 @@ def test_a_server_without_completions_still_chats(connect, served):
 
     assert not probed.holds("loglikelihood")
     assert probed.evidence("loglikelihood") == "without completions the logprobs of a prompt cannot be asked"
-    assert probed.capabilities == Capabilities(
-        chat=True, logprobs=True, loglikelihood=False, seed=True, stop=True, token_ids=True
-    )
+    assert probed.capabilities == replace(ALL, loglikelihood=False)
 
 
 def test_a_server_without_chat_still_completes(connect, served):
     """A model without a template serves plain prompts."""
     served.suffer(no_path=["chat/completions"])
 
-    assert connect().capabilities == Capabilities(
-        chat=False, logprobs=True, loglikelihood=True, seed=True, stop=True, token_ids=True
-    )
+    assert connect().capabilities == replace(ALL, chat=False)
 
 
 def test_a_server_that_has_to_generate_a_token_still_echoes(connect, served):
@@ -107,6 +118,17 @@ def test_a_server_that_fails_while_it_is_probed_is_no_server_without_capabilitie
 
     with pytest.raises(ServerError, match=r"no answer after 4 attempts"):
         _ = connect().capabilities
+
+
+def test_a_server_that_breaks_down_over_an_option(connect, served):
+    """It answers without the option: the option is missing, and the rest is looked for."""
+    served.suffer(breaks_over="response_format")
+
+    probed = connect().probed
+
+    assert {each.name for each in probed.findings if not each.holds} == {"json_schema"}
+    assert re.search(r"no answer after 2 attempts in .*500", probed.evidence("json_schema"))
+    assert next(each for each in probed.findings if not each.holds).refused
 
 
 def test_findings_read_as_lines(connect):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -14,18 +13,8 @@ import pytest
 from pytest_llmval.case_sets.decoding import Decoding
 from pytest_llmval.errors import RequestRefused, ServerError
 from pytest_llmval.servers.exchange import Request
+from pytest_llmval.servers.remote.endpoint import Standing
 from pytest_llmval.servers.remote.faults import Unanswered, fault_of
-
-
-@dataclass(frozen=True)
-class Named:
-    """An endpoint without a server."""
-
-    url: str
-    name: str = "remote"
-    model: str = "tiny"
-    api_key_env: str | None = None
-
 
 HELLO = Request("hello", decoding=Decoding(max_tokens=4))
 
@@ -340,7 +329,7 @@ def test_an_account_without_money_is_not_asked_again():
     """OpenAI says so with the status of too many requests, and only the code tells that waiting does not help."""
     text = json.dumps({"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}})
 
-    fault = fault_of(Named("http://host/v1"), 429, {}, text)
+    fault = fault_of(Standing("remote", "http://host/v1", "tiny"), 429, {}, text)
 
     assert type(fault) is ServerError
     assert str(fault) == "the server does not answer this account or address (429: You exceeded your quota)"
@@ -348,7 +337,7 @@ def test_an_account_without_money_is_not_asked_again():
 
 def test_a_long_refusal_is_shortened():
     """300 characters of it are shown."""
-    fault = fault_of(Named("http://host/v1"), 400, {}, "x" * 1000)
+    fault = fault_of(Standing("remote", "http://host/v1", "tiny"), 400, {}, "x" * 1000)
 
     assert str(fault) == f"the server refused the request (400: {'x' * 299}…)"
 

@@ -1,0 +1,73 @@
+"""Ways to have a server say how probable the tokens of a given text are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_llmval.servers.reference import count_roughly
+from pytest_llmval.servers.remote.payloads import COMPLETIONS, Post
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Scoring(Protocol):
+    """One way."""
+
+    def post(self, model: str, text: str, max_tokens: int) -> Post:
+        """What asks for it; some servers have to add at least one token to the text."""
+
+    def read(self, body: dict[str, Any], text: str) -> dict[str, Any]:
+        """The answer with the logprobs of the text's tokens where those of `completions` stand.
+
+        Raises:
+            KeyError, IndexError, TypeError, AttributeError: If it has another shape.
+        """
+
+
+class ByEcho:
+    """The text is asked to be repeated with its logprobs, as the OpenAI interface once had it."""
+
+    def post(self, model: str, text: str, max_tokens: int) -> Post:
+        """A completion with `echo`."""
+        options = {"echo": True, "logprobs": 1, "max_tokens": max_tokens, "temperature": 0}
+        return Post(COMPLETIONS, {"model": model, "prompt": text} | options, count_roughly(text), max_tokens)
+
+    def read(self, body: dict[str, Any], text: str) -> dict[str, Any]:  # noqa: ARG002 - the protocol has it
+        """The answer as it is."""
+        return body
+
+
+class ByPromptLogprobs:
+    """vLLM tells the logprobs of a prompt's tokens by their ids."""
+
+    def post(self, model: str, text: str, max_tokens: int) -> Post:
+        """A completion with `prompt_logprobs`; at least one token has to be generated."""
+        options = {"prompt_logprobs": 1, "return_token_ids": True, "max_tokens": max(1, max_tokens), "temperature": 0}
+        return Post(COMPLETIONS, {"model": model, "prompt": text} | options, count_roughly(text), max(1, max_tokens))
+
+    def read(self, body: dict[str, Any], text: str) -> dict[str, Any]:
+        """The same as an echo of the prompt."""
+        choice = body["choices"][0]
+        given, ids = choice.get("prompt_logprobs"), choice.get("prompt_token_ids")
+        if not given or not ids:
+            return body | {"choices": [choice | {"logprobs": None}]}
+        tables = [table or {} for table in given]
+        own = [table.get(str(number)) for table, number in zip(tables, ids, strict=True)]
+        logprobs = {
+            "tokens": _texts(own, text),
+            "token_logprobs": [entry and entry["logprob"] for entry in own],
+            "top_logprobs": [_top(table) for table in tables],
+        }
+        return body | {"choices": [choice | {"logprobs": logprobs, "text": text}]}
+
+
+def _texts(entries: Sequence[Mapping[str, Any] | None], text: str) -> list[str]:
+    """The texts of the tokens. Of the first nothing is told: it has what the others leave of the text."""
+    known = [entry["decoded_token"] if entry else "" for entry in entries]
+    rest = "".join(known[1:])
+    return [text.removesuffix(rest) if text.endswith(rest) else "", *known[1:]]
+
+
+def _top(table: Mapping[str, Mapping[str, Any]]) -> dict[str, float] | None:
+    return {entry["decoded_token"]: entry["logprob"] for entry in table.values()} or None
