@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from pytest_llmval.scoring.choice import choice_accuracy
     from pytest_llmval.scoring.score import Scores, Unscored
     from pytest_llmval.scoring.scored import scored
+    from pytest_llmval.scoring.serving.cost import cost
+    from pytest_llmval.scoring.serving.parsing import parsed
+    from pytest_llmval.scoring.serving.timing import first_token_latency, latency, queue_time, time_per_token
+    from pytest_llmval.scoring.serving.tokens import tokens_used
     from pytest_llmval.scoring.tensors.closeness import (
         assert_bitwise_equal,
         assert_tensors_close,
@@ -96,6 +100,7 @@ if TYPE_CHECKING:
         compare_incremental_detok,
     )
     from pytest_llmval.servers.exchange import Choice, LogLikelihood, Request, Response
+    from pytest_llmval.serving_asserts import assert_latency, assert_throughput
     from pytest_llmval.verdicts.verdict import Outcome, Verdict
 
 _HOMES = {
@@ -138,6 +143,7 @@ _HOMES = {
     "assert_kl_not_above": "scoring.tensors.top_logprobs",
     "assert_kv_cache_valid": "scoring.tensors.invariances.kv_validity",
     "assert_kv_consistent": "scoring.tensors.invariances.kv_consistency",
+    "assert_latency": "serving_asserts",
     "assert_layers_close": "numeric_asserts",
     "assert_loss_partition_invariant": "scoring.tensors.losses",
     "assert_no_flips": "numeric_asserts",
@@ -155,6 +161,7 @@ _HOMES = {
     "assert_special_tokens_policy": "scoring.tokens.tokenizer.special_tokens",
     "assert_stop_strings_respected": "scoring.tokens.tokenizer.stop_strings",
     "assert_tensors_close": "scoring.tensors.closeness",
+    "assert_throughput": "serving_asserts",
     "assert_tokenizer_contract": "scoring.tokens.tokenizer.contract",
     "assert_tokenizers_equal": "scoring.tokens.tokenizer.equality",
     "assert_ulp_close": "scoring.tensors.closeness",
@@ -192,17 +199,24 @@ _HOMES = {
     "compare_weights": "scoring.tensors.weights",
     "compare_within_control": "scoring.tensors.control",
     "corpus_perplexity": "scoring.tokens.corpus",
+    "cost": "scoring.serving.cost",
     "exact_match": "scoring.text.exact",
+    "first_token_latency": "scoring.serving.timing",
     "flips_of": "scoring.tokens.capabilities",
     "inspect_kv_cache": "scoring.tensors.invariances.kv_validity",
+    "latency": "scoring.serving.timing",
+    "parsed": "scoring.serving.parsing",
     "perplexity": "scoring.tokens.perplexity",
     "probe_chat_template": "scoring.tokens.chat_template.probing",
     "probe_tokenizer": "scoring.tokens.tokenizer.probing",
     "profile_from_json": "scoring.tokens.capabilities",
+    "queue_time": "scoring.serving.timing",
     "rouge_l": "scoring.text.rouge",
     "scored": "scoring.scored",
     "summed_loss": "scoring.tensors.losses",
+    "time_per_token": "scoring.serving.timing",
     "tokenizer_corpus": "scoring.tokens.tokenizer.corpus",
+    "tokens_used": "scoring.serving.tokens",
 }
 
 __all__ = [
@@ -247,6 +261,7 @@ __all__ = [
     "assert_kl_not_above",
     "assert_kv_cache_valid",
     "assert_kv_consistent",
+    "assert_latency",
     "assert_layers_close",
     "assert_loss_partition_invariant",
     "assert_no_flips",
@@ -264,6 +279,7 @@ __all__ = [
     "assert_special_tokens_policy",
     "assert_stop_strings_respected",
     "assert_tensors_close",
+    "assert_throughput",
     "assert_tokenizer_contract",
     "assert_tokenizers_equal",
     "assert_ulp_close",
@@ -301,17 +317,24 @@ __all__ = [
     "compare_weights",
     "compare_within_control",
     "corpus_perplexity",
+    "cost",
     "exact_match",
+    "first_token_latency",
     "flips_of",
     "inspect_kv_cache",
+    "latency",
+    "parsed",
     "perplexity",
     "probe_chat_template",
     "probe_tokenizer",
     "profile_from_json",
+    "queue_time",
     "rouge_l",
     "scored",
     "summed_loss",
+    "time_per_token",
     "tokenizer_corpus",
+    "tokens_used",
 ]
 __version__ = "0.1.0"
 

@@ -147,7 +147,7 @@ def assert_same_answers(
         InvalidComparison: As for `assert_no_regression`.
     """
     __tracebackhide__ = True
-    _require_responses(candidate, baseline)
+    require_responses(candidate, baseline)
     found = same_answers(candidate, baseline, normalise)
     _require_sides(found.scores, found.baseline)
     return _conclude(
@@ -270,7 +270,8 @@ def _require_scores(*given: object) -> None:
             raise TypeError(msg)
 
 
-def _require_responses(*given: object) -> None:
+def require_responses(*given: object) -> None:
+    """Refuse what holds no responses, such as their scores."""
     __tracebackhide__ = True
     for each in given:
         if not _holds_responses(each):
@@ -321,11 +322,17 @@ def keep(verdict: Verdict) -> Verdict:
 def _conclude(verdict: Verdict) -> Verdict:
     __tracebackhide__ = True
     verdict = keep(verdict)
+    stop_if_failed(verdict)
+    return verdict
+
+
+def stop_if_failed(verdict: Verdict) -> None:
+    """Raise what a verdict that stops a version raises."""
+    __tracebackhide__ = True
     if verdict.outcome is Outcome.REGRESSED:
         raise ModelRegression(describe(verdict))
     if verdict.outcome is Outcome.INVALID:
         raise InvalidComparison(describe(verdict))
-    return verdict
 
 
 def describe(verdict: Verdict) -> str:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from pytest_llmval.reports.summary import Asked, Summary
 
+OF_TRIALS = ("trials", "latency", "throughput")
+"""Kinds of gate that count trials."""
+
 
 @dataclass(frozen=True, slots=True)
 class TestCounts:
@@ -28,7 +31,7 @@ class TestCounts:
 class CaseCounts:
     """Cases that gates lost, summed over the gates: a case that two gates lost counts twice.
 
-    The gate of a repeated test loses trials and no cases: its verdict has their numbers.
+    The gate of a repeated test and those of speed lose trials and no cases: their verdicts have the numbers.
     """
 
     failed: int = 0
@@ -71,7 +74,7 @@ class Accounting:
 
 def accounting_of(summary: Summary) -> Accounting:
     """The counts of a run."""
-    lost = [gate.verdict.counts for gate in summary.gates if gate.verdict.kind != "trials"]
+    lost = [gate.verdict.counts for gate in summary.gates if gate.verdict.kind not in OF_TRIALS]
     return Accounting(
         TestCounts(*(summary.tests[outcome] for outcome in ("passed", "failed", "error", "skipped"))),
         CaseCounts(*(sum(getattr(each, fate) for each in lost) for fate in ("failed", "unscored", "missing"))),

@@ -22,8 +22,13 @@ WORDS: dict[str, dict[str, str]] = {
     "same_answers": {"equivalent": "same", "regressed": "not the same"},
     "limit": LIMIT_WORDS,
     "calibrated": LIMIT_WORDS,
+    "latency": LIMIT_WORDS,
 }
 """How outcomes are called for a kind of gate; a bar, for all others."""
+MEASURED = ("limit", "latency", "throughput")
+"""Kinds of gate whose figures may be of any size: counts, a divergence of 1e-5, the seconds of a token."""
+
+_NOTHING, _SMALL, _LARGE = 0.001, 0.1, 1000
 
 
 def row(gate: Gate) -> tuple[str, ...]:
@@ -32,7 +37,7 @@ def row(gate: Gate) -> tuple[str, ...]:
     return (
         gate.name,
         _against(verdict),
-        _measured(verdict.candidate) if verdict.kind == "limit" else value(verdict.candidate),
+        _figure(verdict, verdict.candidate),
         change(verdict, verdict.delta, signed=True),
         interval(verdict),
         _margin(verdict),
@@ -57,8 +62,8 @@ def remark(verdict: Verdict) -> str:
 def _against(verdict: Verdict) -> str:
     """What the candidate is held against: the baseline's value, a bar or a limit."""
     if verdict.kind in COMPARISONS:
-        return value(verdict.baseline)
-    return f"limit {_measured(verdict.threshold)}" if verdict.kind == "limit" else f"bar {value(verdict.threshold)}"
+        return _figure(verdict, verdict.baseline)
+    return f"{'limit' if verdict.kind == 'limit' else 'bar'} {_figure(verdict, verdict.threshold)}"
 
 
 def _margin(verdict: Verdict) -> str:
@@ -68,9 +73,17 @@ def _margin(verdict: Verdict) -> str:
     return change(verdict, verdict.margin, signed=False)
 
 
-def _measured(number: float | None) -> str:
-    """A measured number, which may be a count or a divergence of 1e-5."""
-    return "-" if number is None else f"{number:.3g}"
+def _figure(verdict: Verdict, number: float | None) -> str:
+    """A number as measured: a score with three decimals, or what may be of any size with three digits."""
+    if number is None or not (verdict.kind in MEASURED or _is_below(_SMALL, verdict, number)):
+        return value(number)
+    return f"{number:.3g}" if abs(number) < _LARGE else f"{number:.0f}"
+
+
+def _is_below(size: float, verdict: Verdict, number: float) -> bool:
+    """Whether three decimals would hide much of a number without bounds, such as the price of an answer."""
+    scores = verdict.evidence.get("candidate", {"bounds": ()})
+    return scores.get("bounds") is None and 0 < abs(number) < size
 
 
 def value(number: float | None) -> str:
@@ -96,9 +109,11 @@ def change(verdict: Verdict, number: float | None, *, signed: bool) -> str:
     if number is None:
         return "-"
     if verdict.kind not in COMPARISONS:
-        return value(number)
+        return _figure(verdict, number)
     sign = "+" if signed else ""
-    return f"{100 * number:{sign}.1f} pp" if is_share(verdict) else f"{number:{sign}.3f}"
+    if is_share(verdict):
+        return f"{100 * number:{sign}.1f} pp"
+    return f"{number:{sign}.3{'g' if _is_below(_NOTHING, verdict, number) else 'f'}}"
 
 
 def is_share(verdict: Verdict) -> bool:

@@ -40,6 +40,7 @@ from pytest_llmval.statistics.distributions.drift import jensen_shannon, populat
 from pytest_llmval.statistics.distributions.kernel_distance import mmd_squared
 from pytest_llmval.statistics.intervals import Interval, clopper_pearson_interval, wilson_interval
 from pytest_llmval.statistics.multiplicity import benjamini_hochberg, holm
+from pytest_llmval.statistics.order_statistics import quantile, quantile_interval, smallest_sample_for
 from pytest_llmval.statistics.power import (
     minimal_detectable_effect,
     optimal_trials,
@@ -101,6 +102,8 @@ __all__ = [
     "paired_t_interval",
     "population_stability",
     "prediction_powered_mean",
+    "quantile",
+    "quantile_interval",
     "reliability",
     "required_calibration_cases",
     "required_n",
@@ -108,6 +111,7 @@ __all__ = [
     "rogan_gladen",
     "root_mean_square_calibration_error",
     "sign_flip_p",
+    "smallest_sample_for",
     "suite_interval",
     "tango_interval",
     "theil_index",

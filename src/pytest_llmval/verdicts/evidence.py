@@ -60,7 +60,8 @@ def scores_from_dict(fields: dict[str, Any]) -> Scores:
 def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
     """All fields of a verdict, the outcome by its value."""
     columns = {name: [asdict(each) for each in getattr(verdict, name)] for name in ("worst", "slices")}
-    return asdict(verdict) | columns | {"outcome": verdict.outcome.value}
+    figures = {name: _figure(getattr(verdict, name)) for name in _FIGURES}
+    return asdict(verdict) | columns | figures | {"outcome": verdict.outcome.value}
 
 
 def verdict_from_dict(fields: dict[str, Any]) -> Verdict:
@@ -76,10 +77,13 @@ def verdict_from_dict(fields: dict[str, Any]) -> Verdict:
         "worst": tuple(CaseChange(**each) for each in fields["worst"]),
         "slices": tuple(Slice(**each) for each in fields.get("slices", ())),
     }
-    return Verdict(**(fields | typed))
+    figures = {name: float(fields[name]) for name in _FIGURES if fields.get(name) is not None}
+    return Verdict(**(fields | typed | figures))
 
 
 _PARTED = ("protocol", "model")
+_FIGURES = ("candidate", "low", "high")
+"""Figures of a verdict that may be infinite."""
 
 
 def _basis_to_dict(basis: Basis) -> dict[str, Any]:
@@ -98,6 +102,13 @@ def _unscored(scores: Scores) -> dict[str, dict[str, Any]]:
 def _encode(value: float | Unscored) -> float | str | None:
     """JSON has no infinity: it is written as text."""
     if isinstance(value, Unscored):
+        return None
+    return _figure(value)
+
+
+def _figure(value: float | None) -> float | str | None:
+    """The number, as text when it is infinite."""
+    if value is None:
         return None
     return float(value) if math.isfinite(value) else str(float(value))
 

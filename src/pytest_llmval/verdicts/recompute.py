@@ -10,10 +10,12 @@ from pytest_llmval.verdicts.calibration import decide_calibrated
 from pytest_llmval.verdicts.equivalence import decide_equivalence
 from pytest_llmval.verdicts.evidence import scores_from_dict
 from pytest_llmval.verdicts.improvement import decide_improvement
+from pytest_llmval.verdicts.latency import decide_latency, durations_from_dict
 from pytest_llmval.verdicts.limit import Measured, decide_limit
 from pytest_llmval.verdicts.regression import decide_regression
 from pytest_llmval.verdicts.same_answers import decide_same_answers
 from pytest_llmval.verdicts.threshold import decide_at_least, decide_at_most
+from pytest_llmval.verdicts.throughput import decide_throughput, work_from_dict
 from pytest_llmval.verdicts.trials import decide_trials, trial_from_dict
 from pytest_llmval.verdicts.verdict import Verdict
 
@@ -62,6 +64,14 @@ def _trials(evidence: dict[str, Any], parameters: dict[str, Any]) -> Verdict:
     return decide_trials(list(map(trial_from_dict, evidence["trials"])), **parameters)
 
 
+def _latency(evidence: dict[str, Any], parameters: dict[str, Any]) -> Verdict:
+    return decide_latency(durations_from_dict(evidence["measured"]), **parameters)
+
+
+def _throughput(evidence: dict[str, Any], parameters: dict[str, Any]) -> Verdict:
+    return decide_throughput(work_from_dict(evidence["measured"]), **parameters)
+
+
 _DECISIONS: dict[str, Decision] = {
     "no_regression": _of_two_sides(decide_regression),
     "improved": _of_two_sides(decide_improvement),
@@ -72,4 +82,6 @@ _DECISIONS: dict[str, Decision] = {
     "calibrated": _calibrated,
     "limit": _limit,
     "trials": _trials,
+    "latency": _latency,
+    "throughput": _throughput,
 }

@@ -91,8 +91,8 @@ class Verdict:
     outcome: Outcome
     metric: str
     kind: str
-    """`no_regression`, `improved`, `equivalent`, `same_answers`, `at_least`, `at_most`, `trials`, `calibrated` or
-    `limit`."""
+    """`no_regression`, `improved`, `equivalent`, `same_answers`, `at_least`, `at_most`, `trials`, `calibrated`,
+    `latency`, `throughput` or `limit`."""
     headline: str
     """One line: metric, old and new value, difference, interval, number of cases."""
     reason: str = ""
@@ -101,10 +101,11 @@ class Verdict:
     candidate: float | None = None
     delta: float | None = None
     low: float | None = None
-    """Lower end of the two-sided 90 % interval of `delta` (of the value itself for `at_least` and `at_most`)."""
+    """Lower end of the two-sided 90 % interval of `delta` (of the value itself where it is held against a bar)."""
     high: float | None = None
     method: str = ""
-    """Name of the interval: `tango`, `t`, `cluster_t`, `wilson`; with `+score` when too few cases vary for t alone."""
+    """Name of the interval: `tango`, `t`, `cluster_t`, `wilson`, `order_statistics`, `batch_means`; with `+score` when
+    too few cases vary for t alone."""
     counts: Counts = field(default_factory=lambda: Counts(0, 0))
     margin: float | None = None
     threshold: float | None = None

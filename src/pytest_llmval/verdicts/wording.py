@@ -18,6 +18,7 @@ LONGEST_HEADLINE = 240
 _NAMED_CASES = 3
 _LARGE = 1e7
 _SMALL = 1e-3
+_TENTH = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Scale:
         return cls(shorten(scores.unit, 30), scores.bounds == (0.0, 1.0))
 
     def value(self, value: float) -> str:
-        """A value as it was measured."""
-        return _plain(value, _decimals(value))
+        """A value as it was measured; three decimals, and more for a small one that is no share."""
+        return _plain(value, _decimals(value, _SMALL if self.in_points else _TENTH))
 
     def with_unit(self, text: str) -> str:
         """The text followed by the unit."""
@@ -79,10 +80,16 @@ def change_headline(
 
 def bar_headline(scores: Scores, mean: float, interval: Interval, *, n: int, bar: float, alpha: float) -> str:
     """One line for a threshold; all numbers as measured."""
-    scale = Scale.of(scores)
-    numbers = f"({confidence_text(alpha)} CI {scale.range_of_value(interval)}, n={n})"
-    value = scale.with_unit(scale.value(mean))
-    return shorten(f"{shorten(scores.name, 80)} {value} {numbers}, bar {scale.value(bar)}", LONGEST_HEADLINE)
+    return bar_line(scores.name, Scale.of(scores), mean, interval, n=str(n), bar=bar, alpha=alpha)
+
+
+def bar_line(
+    name: str, scale: Scale, value: float, interval: Interval | None, *, n: str, bar: float, alpha: float
+) -> str:
+    """One line for a number and its bar; ``n`` says of how many, and None stands for too few to give an interval."""
+    ends = f"{confidence_text(alpha)} CI {scale.range_of_value(interval)}, " if interval else ""
+    line = f"{shorten(name, 80)} {scale.with_unit(scale.value(value))} ({ends}n={n}), bar {scale.value(bar)}"
+    return shorten(line, LONGEST_HEADLINE)
 
 
 def invalid_headline(scores: Scores, baseline: Scores | None = None) -> str:
@@ -133,10 +140,10 @@ def shorten(text: str, longest: int) -> str:
     return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
 
-def _decimals(value: float) -> int:
-    """Three, and more for a value that three would show as nothing."""
+def _decimals(value: float, small: float = _SMALL) -> int:
+    """Three, and more for a value below ``small``: three digits that say something."""
     size = abs(value)
-    return 3 if size == 0 or size >= _SMALL else min(12, 2 - math.floor(math.log10(size)))
+    return 3 if size == 0 or size >= small else min(12, 2 - math.floor(math.log10(size)))
 
 
 def _plain(value: float, decimals: int) -> str:

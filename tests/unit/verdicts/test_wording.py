@@ -14,14 +14,22 @@ from pytest_llmval.verdicts.wording import Scale
         (0.0, "0.000"),
         (-0.0, "0.000"),
         (0.5, "0.500"),
+        (0.1, "0.100"),
+        (0.012345, "0.0123"),
         (0.00012345, "0.000123"),
         (12345.6789, "12345.679"),
         (1e9, "1.000e+09"),
+        (float("inf"), "inf"),
     ],
 )
 def test_values_have_three_digits_or_as_many_as_show_something(value, text):
-    """Three decimals, more below a thousandth, powers of ten above ten million."""
+    """Three decimals, more below a tenth, powers of ten above ten million; infinity is itself."""
     assert Scale("", in_points=False).value(value) == text
+
+
+def test_shares_have_three_decimals():
+    """A tenth of a percentage point is as fine as they are read."""
+    assert Scale("", in_points=True).value(0.012345) == "0.012"
 
 
 @pytest.mark.parametrize(

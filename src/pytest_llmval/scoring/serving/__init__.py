@@ -1,0 +1,1 @@
+"""What answers took and cost, and whether they can be read: metrics of the serving, not of what is said."""
