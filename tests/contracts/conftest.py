@@ -75,7 +75,7 @@ def trained_tokenizer() -> Any:
 @pytest.fixture(scope="session", autouse=True)
 def loaded() -> None:
     """The pytester forgets what an inner run imported, and parts of torch cannot be imported twice."""
-    for name in ("chat_template", "numerics", "tokenizer"):
+    for name in ("chat_template", "numerics", "server", "tokenizer"):
         importlib.import_module(f"pytest_llmval.contracts.{name}")
     importlib.import_module("pytest_llmval.servers.engine.loading")
     importlib.import_module("torch._dynamo")

@@ -8,8 +8,8 @@ import pytest
 
 CONTRACTS = "pytest_llmval.contracts"
 QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-rs")
-LONG = "not every_tokenizer"
-"""All but the test with a text of a million characters, which takes seconds."""
+LONG = "not every_tokenizer and not TestServer"
+"""All but the test with a text of a million characters and those of the server, which take seconds."""
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def contracts(pytester, models):
 @pytest.mark.parametrize(
     ("options", "outcomes"),
     [
-        (("--import-mode=prepend", "-k", LONG), {"passed": 21, "skipped": 3, "deselected": 1}),
+        (("--import-mode=prepend", "-k", LONG), {"passed": 21, "skipped": 3, "deselected": 11}),
         (("--import-mode=importlib", "-n", "2", "-k", "finite or faithfully or repeat"), {"passed": 4}),
     ],
     ids=["prepend", "importlib, distributed"],
@@ -48,7 +48,7 @@ def test_without_a_version_all_is_skipped(contracts):
     """The reason says how to name one."""
     result = contracts()
 
-    result.assert_outcomes(skipped=25)
+    result.assert_outcomes(skipped=35)
     result.stdout.fnmatch_lines(["SKIPPED*no model version: name one with --model-version NAME*"])
 
 
@@ -56,7 +56,7 @@ def test_a_template_that_the_model_was_not_trained_on(contracts):
     """v4 against v1: the contract of the chat template fails, and says what changed."""
     result = contracts("-k", "TestChatTemplate or TestTokenizer and baseline", versions=("v4", "v1"))
 
-    result.assert_outcomes(passed=2, failed=1, skipped=2, deselected=20)
+    result.assert_outcomes(passed=2, failed=1, skipped=2, deselected=30)
     result.stdout.fnmatch_lines(
         [
             "*TestChatTemplate.test_can_do_what_the_baseline_can*",
@@ -71,7 +71,7 @@ def test_profiles_are_told(contracts):
     """What was probed stands in the output of the test that probes it."""
     result = contracts("-rP", "-k", "faithfully or logits", versions=("v1",))
 
-    result.assert_outcomes(passed=2, deselected=23)
+    result.assert_outcomes(passed=2, deselected=33)
     result.stdout.fnmatch_lines(
         [
             "*test_renders_conversations_faithfully*",
@@ -90,7 +90,7 @@ def test_the_same_weights_claimed_wrongly(contracts):
     """v5 has two heads of one layer swapped: the layer is named. Its tokenizer and template are those of v1."""
     result = contracts("--llmval-same-weights", "-k", "of_the_baseline", versions=("v5", "v1"))
 
-    result.assert_outcomes(passed=2, failed=1, deselected=22)
+    result.assert_outcomes(passed=2, failed=1, deselected=32)
     result.stdout.fnmatch_lines(["E*ModelRegression: layers.3.self_attn.q_proj is at fault: *heads permuted*"])
 
 
@@ -122,7 +122,7 @@ def test_a_folder_without_tokenizer(contracts, saved):
     """Tests that need one are skipped, and name the files that were looked for; numbers need none."""
     result = contracts("-k", "not baseline and not decoding", versions=(saved("gpt2", tokenizer=False),))
 
-    result.assert_outcomes(passed=14, skipped=4, deselected=7)
+    result.assert_outcomes(passed=14, skipped=14, deselected=7)
     result.stdout.fnmatch_lines(["SKIPPED*gpt2 has no tokenizer: *gpt2 holds no tokenizer.json, no tokenizer.model, *"])
 
 
@@ -130,7 +130,7 @@ def test_a_tokenizer_that_was_lost(contracts, saved, models):
     """The baseline has one: that is a regression, and no mere capability."""
     result = contracts("-k", "TestTokenizer", versions=(saved(tokenizer=False), models / "v1"))
 
-    result.assert_outcomes(failed=1, skipped=2, deselected=22)
+    result.assert_outcomes(failed=1, skipped=2, deselected=32)
     result.stdout.fnmatch_lines(["E*ModelRegression: tokenizer: the baseline has one -> llama has no tokenizer: *"])
 
 
@@ -141,7 +141,7 @@ def test_a_vocabulary_that_was_lost(contracts, copied):
 
     result = contracts("-k", "every_token", versions=(folder,))
 
-    result.assert_outcomes(errors=2, deselected=23)
+    result.assert_outcomes(errors=2, deselected=33)
     result.stdout.fnmatch_lines(["model version 'v1-copy': tokenizer of *v1-copy cannot be read: *serialization file*"])
 
 
@@ -152,7 +152,7 @@ def test_a_vocabulary_that_was_lost_unnoticed(contracts, saved):
 
     result = contracts("-k", "every_token", versions=(folder,))
 
-    result.assert_outcomes(errors=2, deselected=23)
+    result.assert_outcomes(errors=2, deselected=33)
     result.stdout.fnmatch_lines(
         ["model version 'gpt2': the tokenizer of *gpt2 knows no text, only *; is a vocabulary file missing, *"]
     )
@@ -171,7 +171,7 @@ def test_an_end_of_sequence_beyond_the_vocabulary(contracts, copied):
 
     result = contracts("-k", "TestNumerics and (embedding or finite)", versions=(folder,))
 
-    result.assert_outcomes(passed=2, failed=1, deselected=22)
+    result.assert_outcomes(passed=2, failed=1, deselected=32)
     result.stdout.fnmatch_lines(
         [
             "E*ModelRegression: tokenizer and model do not fit",
@@ -190,7 +190,7 @@ def test_a_tokenizer_larger_than_the_embedding(contracts, copied):
 
     result = contracts("-k", "TestNumerics and (embedding or finite)", versions=(folder,))
 
-    result.assert_outcomes(passed=2, failed=1, deselected=22)
+    result.assert_outcomes(passed=2, failed=1, deselected=32)
     result.stdout.fnmatch_lines(["E*the tokenizer has 1537 tokens, the embedding 1536 rows; ids from 1536 on, *"])
 
 
@@ -205,7 +205,7 @@ def test_a_weight_that_is_nan(contracts, copied):
 
     result = contracts("-k", "TestNumerics and not baseline", versions=(folder,))
 
-    result.assert_outcomes(passed=2, failed=2, skipped=13, deselected=8)
+    result.assert_outcomes(passed=2, failed=2, skipped=13, deselected=18)
     result.stdout.fnmatch_lines(
         ["E*ModelRegression: *'model.layers.2.mlp.up_proj.weight': 1 of *", "SKIPPED*the logits are not finite"]
     )

@@ -80,7 +80,7 @@ def test_without_torch(pytester, models, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("name", ["ChatTemplateContract", "NumericsContract", "TokenizerContract"])
+@pytest.mark.parametrize("name", ["ChatTemplateContract", "NumericsContract", "ServerContract", "TokenizerContract"])
 def test_every_check_says_what_it_checks(name):
     """Each test has a sentence."""
     import pytest_llmval.contracts

@@ -54,7 +54,7 @@ def test_a_chat_template_with_a_fault(held, copied, edit, test, message):
 
     result = held(folder, "TestChatTemplate", test)
 
-    result.assert_outcomes(failed=1, deselected=24)
+    result.assert_outcomes(failed=1, deselected=34)
     result.stdout.fnmatch_lines(["E*ModelRegression: *"])
     result.stdout.fnmatch_lines([f"E*{message}"])
 
@@ -73,7 +73,7 @@ def test_a_tokenizer_with_a_fault(held, copied, changes, test, message):
 
     result = held(folder, "TestTokenizer", test)
 
-    result.assert_outcomes(failed=1, deselected=24)
+    result.assert_outcomes(failed=1, deselected=34)
     result.stdout.fnmatch_lines([f"E*{message}"])
 
 
@@ -85,9 +85,9 @@ def test_a_chat_template_that_was_lost(held, copied):
     lost = held(folder, "TestChatTemplate", "can_do_what_the_baseline")
     alone = held(folder, "TestChatTemplate", "faithfully")
 
-    lost.assert_outcomes(failed=1, deselected=24)
+    lost.assert_outcomes(failed=1, deselected=34)
     lost.stdout.fnmatch_lines(["E*ModelRegression: chat template: the baseline has one -> the candidate has none"])
-    alone.assert_outcomes(skipped=1, deselected=24)
+    alone.assert_outcomes(skipped=1, deselected=34)
     alone.stdout.fnmatch_lines(["SKIPPED*the tokenizer has no chat template"])
 
 
@@ -100,7 +100,7 @@ def test_a_chat_template_that_is_new(pytester, models, copied):
         *QUIET, "-k", "TestChatTemplate", f"--model-version={models / 'v1'}", f"--baseline-version={folder}"
     )
 
-    result.assert_outcomes(passed=1, skipped=2, deselected=22)
+    result.assert_outcomes(passed=1, skipped=2, deselected=32)
     result.stdout.fnmatch_lines(["SKIPPED*the baseline has no chat template"])
 
 

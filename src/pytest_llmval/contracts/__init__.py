@@ -1,4 +1,4 @@
-"""Contracts: ready-made test classes that any model folder can be held to.
+"""Contracts: ready-made test classes that any model version can be held to.
 
 `pytest --pyargs pytest_llmval.contracts --model-version FOLDER` runs all of them; a suite of its own takes one by
 subclassing it:
@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_llmval.contracts.chat_template import ChatTemplateContract
     from pytest_llmval.contracts.numerics import NumericsContract
+    from pytest_llmval.contracts.server import ServerContract
     from pytest_llmval.contracts.tokenizer import TokenizerContract
 
 _HOMES = {
     "ChatTemplateContract": "chat_template",
     "NumericsContract": "numerics",
+    "ServerContract": "server",
     "TokenizerContract": "tokenizer",
 }
 
-__all__ = ["ChatTemplateContract", "NumericsContract", "TokenizerContract"]
+__all__ = ["ChatTemplateContract", "NumericsContract", "ServerContract", "TokenizerContract"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,12 +8,13 @@ import pytest
 
 from pytest_llmval.contracts.profiles import tell
 from pytest_llmval.errors import ModelRegression
+from pytest_llmval.scoring.contract import concluded
 from pytest_llmval.scoring.tokens.capabilities import flips_of
 from pytest_llmval.scoring.tokens.chat_template.contract import check_chat_template
 from pytest_llmval.scoring.tokens.chat_template.equality import assert_chat_templates_equal
 from pytest_llmval.scoring.tokens.chat_template.probing import probe_chat_template
 from pytest_llmval.scoring.tokens.chat_template.rendering import has_template
-from pytest_llmval.scoring.tokens.contract import ContractReport, concluded
+from pytest_llmval.scoring.tokens.contract import ContractReport
 from pytest_llmval.stash import skip
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from pytest_llmval.contracts.prompts import prompts_for
 from pytest_llmval.contracts.weights import assert_no_constant_matrix
 from pytest_llmval.errors import LlmvalError
 from pytest_llmval.numeric_asserts import assert_layers_close
+from pytest_llmval.scoring.contract import concluded
 from pytest_llmval.scoring.tensors.finite import assert_finite, compare_finite
 from pytest_llmval.scoring.tensors.invariances.batch import padded
 from pytest_llmval.scoring.tensors.invariances.batching import assert_batch_invariant
@@ -29,7 +30,7 @@ from pytest_llmval.scoring.tensors.invariances.shifting import assert_position_s
 from pytest_llmval.scoring.tensors.invariances.subject import in_float32, subject_of
 from pytest_llmval.scoring.tensors.losses import assert_loss_partition_invariant
 from pytest_llmval.scoring.tokens.capabilities import flips_of
-from pytest_llmval.scoring.tokens.contract import ContractReport, concluded
+from pytest_llmval.scoring.tokens.contract import ContractReport
 from pytest_llmval.scoring.tokens.tokenizer.model_vocabulary import assert_vocab_compatible
 from pytest_llmval.stash import skip
 

@@ -8,8 +8,9 @@ import pytest
 
 from pytest_llmval.contracts.profiles import tell
 from pytest_llmval.errors import CapabilityMissing, ModelRegression
+from pytest_llmval.scoring.contract import concluded
 from pytest_llmval.scoring.tokens.capabilities import flips_of
-from pytest_llmval.scoring.tokens.contract import ContractReport, concluded
+from pytest_llmval.scoring.tokens.contract import ContractReport
 from pytest_llmval.scoring.tokens.tokenizer.contract import check_tokenizer
 from pytest_llmval.scoring.tokens.tokenizer.equality import assert_tokenizers_equal
 from pytest_llmval.scoring.tokens.tokenizer.probing import probe_tokenizer

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pytest_llmval.errors import ModelRegression
 from pytest_llmval.scoring.tokens.capabilities import Flip, Profile
 from pytest_llmval.scoring.tokens.code_points import shown
 
@@ -63,18 +62,6 @@ def _headline(report: ContractReport[ProfileT]) -> str:
     count = len(report.flips)
     flipped = f"{count} {'capability' if count == 1 else 'capabilities'} flipped (baseline -> candidate)"
     return f"{report.subject}: {' and '.join(filter(None, (broken, flipped if count else '')))}"
-
-
-def concluded(report: ContractReport[ProfileT]) -> ContractReport[ProfileT]:
-    """The report when it passes.
-
-    Raises:
-        ModelRegression: If an invariant is broken or a capability flipped.
-    """
-    __tracebackhide__ = True
-    if not report.passed:
-        raise ModelRegression(str(report))
-    return report
 
 
 def problem_of(check: Callable[[str], str], text: str) -> str:

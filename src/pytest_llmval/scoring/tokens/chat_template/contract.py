@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from pytest_llmval.errors import InvalidComparison, ModelRegression
+from pytest_llmval.scoring.contract import concluded
 from pytest_llmval.scoring.tokens.capabilities import flips_of, profile_from_json
 from pytest_llmval.scoring.tokens.chat_template.conversations import CONVERSATIONS, WITH_SYSTEM
 from pytest_llmval.scoring.tokens.chat_template.probing import probe_chat_template
@@ -19,7 +20,7 @@ from pytest_llmval.scoring.tokens.chat_template.rendering import (
     turns_of,
 )
 from pytest_llmval.scoring.tokens.chat_template.stability import unstable_prompt, unstable_turns
-from pytest_llmval.scoring.tokens.contract import ContractReport, Violation, concluded
+from pytest_llmval.scoring.tokens.contract import ContractReport, Violation
 from pytest_llmval.scoring.tokens.tokenizer.asking import encode, tokens_of
 
 Frozen = ChatTemplateProfile | Mapping[str, Any]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pytest_llmval.scoring.contract import concluded
 from pytest_llmval.scoring.tokens.capabilities import flips_of, profile_from_json
 from pytest_llmval.scoring.tokens.contract import (
     ContractReport,
     Violation,
-    concluded,
     is_failure,
     minimal,
     problem_of,
