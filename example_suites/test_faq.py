@@ -58,4 +58,4 @@ def test_a_cut_answer_says_so(llm, limit):
     response = llm.chat([{"role": "user", "content": "How long can I return an item?"}], max_tokens=limit)
 
     assert response.truncated
-    assert len(response.token_ids) == limit
+    assert response.usage.completion_tokens == limit

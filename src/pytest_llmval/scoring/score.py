@@ -46,7 +46,7 @@ class Basis:
     def differences(self, other: Basis) -> dict[str, tuple[str, str]]:
         """The fields that differ, each with this and the other's value; of a protocol its parts."""
         ours, theirs = self._facts(), other._facts()
-        names = dict.fromkeys([*ours, *theirs])
+        names = [name for name in dict.fromkeys([*ours, *theirs]) if name in ours.keys() & theirs or name != _MAY_LACK]
         pairs = {name: (ours.get(name, ""), theirs.get(name, "")) for name in names}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
@@ -56,6 +56,8 @@ class Basis:
 
 
 _PARTED = ("protocol", "model")
+_MAY_LACK = "protocol dtype"
+"""What a served model does not tell: it can be shown to differ only where both sides say it."""
 
 
 @dataclass(frozen=True, slots=True)

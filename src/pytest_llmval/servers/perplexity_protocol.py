@@ -67,10 +67,11 @@ class PerplexityProtocol:
     """Hash of the token ids that the texts became: equal when two tokenizers cut these texts alike."""
     scored: str = "each token once, BOS never"
     """The region whose tokens count."""
-    dtype: str = "float32"
-    """In which logits are normalised, whatever the model's own dtype; sums are exact."""
+    dtype: str | None = "float32"
+    """In which logits are normalised, whatever the model's own dtype; None where a server
+    does not tell. Sums are exact."""
 
     def facts(self) -> tuple[tuple[str, str], ...]:
-        """Field by field as text, for comparison and for records."""
-        named = ((name, getattr(self, name)) for name in self.__slots__)
+        """Field by field as text, for comparison and for records; without a dtype that is not known."""
+        named = ((name, getattr(self, name)) for name in self.__slots__ if name != "dtype" or self.dtype)
         return tuple((name, "none, texts are read whole" if value is None else str(value)) for name, value in named)

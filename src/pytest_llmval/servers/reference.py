@@ -6,7 +6,7 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmval.errors import CapabilityMissing
+from pytest_llmval.errors import CapabilityMissing, RequestRefused
 
 if TYPE_CHECKING:
     from pytest_llmval.servers.engine.encoding import Prompt
@@ -63,6 +63,25 @@ class Reference:
         from pytest_llmval.servers.engine.encoding import encode_prompt
 
         return len(encode_prompt(self.tokenizer, prompt))
+
+    def rendered(self, prompt: Prompt) -> str:
+        """A prompt as the plain text that becomes the model's tokens when a server tokenises it with special tokens.
+
+        Raises:
+            RequestRefused: If the template refuses the messages, or has no BOS where the tokenizer adds one.
+        """
+        if isinstance(prompt, str):
+            return prompt
+        from pytest_llmval.servers.engine.encoding import render
+
+        text, _ = render(self.tokenizer, prompt)
+        bos = self.tokenizer.bos_token
+        if self.tokenizer("a")["input_ids"][:1] != [self.tokenizer.bos_token_id]:
+            return text
+        if not text.startswith(bos):
+            msg = f"the chat template writes no {bos!r}, which the tokenizer adds to plain text; expected one that does"
+            raise RequestRefused(msg)
+        return text.removeprefix(bos)
 
 
 def count_roughly(text: str) -> int:

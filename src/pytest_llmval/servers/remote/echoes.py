@@ -29,7 +29,6 @@ class Echo:
 
     likelihood: LogLikelihood
     """Of the continuation."""
-    context_tokens: int
     usage: Usage
     """As the server counts it, the context included."""
 
@@ -61,7 +60,7 @@ def read_echo(reply: Reply, context: str, continuation: str) -> Echo:
         msg = f"continuation {continuation!r} has no token of its own; expected at least one"
         raise RequestRefused(msg)
     found = _likelihood([each.token for each in after], continuation)
-    return Echo(found, len(placed) - len(after), usage_of(reply.body))
+    return Echo(found, usage_of(reply.body))
 
 
 def _refuse_broken_border(placed: list[Placed], border: int) -> None:

@@ -139,8 +139,7 @@ def api_key(endpoint: Endpoint) -> str:
         return ""
     key = os.environ.get(name, "").strip()
     if not key:
-        msg = (
-            f"version {endpoint.name!r}: the environment variable {name} is not set; expected the key of {endpoint.url}"
-        )
+        whose = endpoint.url or endpoint.model
+        msg = f"version {endpoint.name!r}: the environment variable {name} is not set; expected the key of {whose}"
         raise ServerError(msg)
     return key

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_llmval.errors import CapabilityMissing, RequestRefused
 from pytest_llmval.servers.exchange import Choice, Response, Usage
 from pytest_llmval.servers.perplexity_protocol import WHOLE
-from pytest_llmval.servers.reference import roughly
+from pytest_llmval.servers.remote.documents import read_document, with_protocol
 from pytest_llmval.servers.remote.echoes import Echo, read_echo
 from pytest_llmval.servers.remote.faults import Unanswered
 from pytest_llmval.servers.remote.gathering import gather
@@ -55,7 +55,7 @@ class OpenAIServer:
         endpoint: Endpoint,
         transport: Transport,
         *,
-        reference: Reference | None = None,
+        reference: Reference,
         scoring: Scoring | None = None,
         streams: bool = False,
         name: str = "openai",
@@ -65,7 +65,7 @@ class OpenAIServer:
         Args:
             endpoint: The server.
             transport: The way there.
-            reference: The tokenizer of the model, if it is known here.
+            reference: What is known here of the model.
             scoring: How it says the probabilities of given texts; by default by echo.
             streams: Whether answers come in pieces, for the time of the first token.
             name: Kind of the server, for messages.
@@ -129,8 +129,10 @@ class OpenAIServer:
     def _check(self, requests: Sequence[Request]) -> None:
         if any(request.choices for request in requests):
             self._require("loglikelihood")
-        if any(request.choices and not isinstance(request.prompt, str) for request in requests):
-            self._lack("loglikelihood", "over this interface texts cannot be scored after a conversation")
+        conversations = any(request.choices and not isinstance(request.prompt, str) for request in requests)
+        if conversations and not self._reference.is_known:
+            why = "texts after a conversation are scored through the model's own template; name a folder that has it"
+            self._lack("loglikelihood", f'{why} with reference = "…"')
         decodings = [request.decoding for request in requests if not request.choices]
         if any(decoding.logprobs is not None for decoding in decodings):
             self._require("logprobs")
@@ -151,11 +153,12 @@ class OpenAIServer:
     def _posts(self, request: Request, extras: Extras) -> tuple[Post, ...]:
         if not request.choices:
             return (self._sized(generation(self.model, request, extras), request),)
-        return tuple(self._echo(f"{request.prompt}{choice}") for choice in request.choices)
+        context = self._reference.rendered(request.prompt)
+        return tuple(self._echo(f"{context}{choice}") for choice in request.choices)
 
     def _sized(self, post: Post, request: Request) -> Post:
         """With the tokens counted where the tokenizer is known."""
-        if self._reference is None or not self._reference.is_known:
+        if not self._reference.is_known:
             return post
         return replace(post, input_tokens=self._reference.count(request.prompt), is_exact=True)
 
@@ -178,7 +181,7 @@ class OpenAIServer:
         """The most probable choice, from the scores of all."""
         try:
             echoes = [
-                self._read(reply, str(request.prompt), choice)
+                self._read(reply, self._reference.rendered(request.prompt), choice)
                 for reply, choice in zip(replies, request.choices, strict=True)
             ]
         except RequestRefused as refusal:
@@ -213,9 +216,29 @@ class OpenAIServer:
             msg = f"pair {at} ({context[-40:]!r}, {continuation[:40]!r}): {refusal}"
             raise RequestRefused(msg) from refusal
 
-    def document_likelihood(self, texts: Sequence[str], windows: Windows = WHOLE) -> list[DocumentLikelihood]:  # noqa: ARG002 - the protocol has it
-        """Not available: windows are cut by tokens, which this interface does not take."""
-        self._lack("document_likelihood", "windows of tokens cannot be asked over this interface")
+    def document_likelihood(self, texts: Sequence[str], windows: Windows = WHOLE) -> list[DocumentLikelihood]:
+        """The likelihood of each whole text, read at once; what the server finds too long it refuses.
+
+        Raises:
+            RequestRefused: If a text cannot be scored; the message says which.
+            CapabilityMissing: If the server gives no logprobs of a prompt, or windows of another size are asked for.
+        """
+        self._require("loglikelihood")
+        if windows != WHOLE:
+            self._lack("document_likelihood", f"texts are read at once, and not in windows of {windows.size} tokens")
+        found = self._send([self._echo(text) for text in texts], streams=False)
+        scored = [self._document(at, text, each) for at, (text, each) in enumerate(zip(texts, found, strict=True))]
+        return with_protocol(scored, texts, self._reference, self._scoring.dtype)
+
+    def _document(self, at: int, text: str, found: Gathered[Reply]) -> DocumentLikelihood:
+        try:
+            if isinstance(found, RequestRefused | Unanswered):
+                raise found
+            with expected_shape(found.body):
+                return read_document(self._scoring.read(found.body, text), text)
+        except RequestRefused as refusal:
+            msg = f"text {at} ({text[:40]!r}): {refusal}"
+            raise RequestRefused(msg) from refusal
 
     def logits(self, prompt: str) -> np.ndarray:  # noqa: ARG002 - the protocol has it
         """Not available: the interface has none."""
@@ -223,13 +246,11 @@ class OpenAIServer:
 
     def count_tokens(self, prompt: str | tuple[Message, ...]) -> int:
         """Tokens of a prompt; about a quarter of its bytes where the tokenizer is not known here."""
-        return roughly(prompt) if self._reference is None else self._reference.count(prompt)
+        return self._reference.count(prompt)
 
     @property
     def tokenizer(self) -> Any:
         """The tokenizer of the reference, in this process."""
-        if self._reference is None:
-            self._lack("tokenizer", "it is at the other end")
         return self._reference.tokenizer
 
     def location(self) -> Location:

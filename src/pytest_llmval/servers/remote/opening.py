@@ -75,6 +75,6 @@ def price(model: ModelSettings) -> Price | None:
         return Price(0.0, 0.0)
     if model.server != "litellm":
         return None
-    from pytest_llmval.servers.remote.litellm_sender import price_of
+    from pytest_llmval.servers.remote.litellm_library import price_of
 
     return price_of(model)

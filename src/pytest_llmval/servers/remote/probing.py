@@ -158,7 +158,7 @@ def _options(probes: list[Probe], greedy: Given) -> list[Finding]:
         ("token_ids", lambda: _token_ids(first)),
         ("top_k", lambda: _top_k(first, greedy)),
         ("logprobs", lambda: _logprobs(hasty)),
-        ("streaming", lambda: _streaming(first)),
+        ("streaming", lambda: _streaming(hasty[-1])),
         ("json_schema", lambda: _json_schema(hasty[-1])),
     )
     return [_tried(name, check, probes[0]) for name, check in checks]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 class Scoring(Protocol):
     """One way."""
 
+    dtype: str | None
+    """In which the server normalises logits; None where that is not known."""
+
     def post(self, model: str, text: str, max_tokens: int) -> Post:
         """What asks for it; some servers have to add at least one token to the text."""
 
@@ -28,6 +31,8 @@ class Scoring(Protocol):
 class ByEcho:
     """The text is asked to be repeated with its logprobs, as the OpenAI interface once had it."""
 
+    dtype: str | None = None
+
     def post(self, model: str, text: str, max_tokens: int) -> Post:
         """A completion with `echo`."""
         options = {"echo": True, "logprobs": 1, "max_tokens": max_tokens, "temperature": 0}
@@ -40,6 +45,8 @@ class ByEcho:
 
 class ByPromptLogprobs:
     """vLLM tells the logprobs of a prompt's tokens by their ids."""
+
+    dtype: str | None = "float32"
 
     def post(self, model: str, text: str, max_tokens: int) -> Post:
         """A completion with `prompt_logprobs`; at least one token has to be generated."""
@@ -54,10 +61,12 @@ class ByPromptLogprobs:
             return body | {"choices": [choice | {"logprobs": None}]}
         tables = [table or {} for table in given]
         own = [table.get(str(number)) for table, number in zip(tables, ids, strict=True)]
+        tokens = _texts(own, text)
+        first = 0 if tokens[0] else 1  # BOS is no part of the text
         logprobs = {
-            "tokens": _texts(own, text),
-            "token_logprobs": [entry and entry["logprob"] for entry in own],
-            "top_logprobs": [_top(table) for table in tables],
+            "tokens": tokens[first:],
+            "token_logprobs": [entry and entry["logprob"] for entry in own[first:]],
+            "top_logprobs": [_top(table) for table in tables[first:]],
         }
         return body | {"choices": [choice | {"logprobs": logprobs, "text": text}]}
 

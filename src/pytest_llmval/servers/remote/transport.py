@@ -126,11 +126,13 @@ class Transport:
                 held += time.perf_counter() - asked
                 watch, arrival, cost = self._attempt(post, permit, streams=streams)
             except Unanswered as fault:
+                self._clean(fault)
                 # Waiting for leave is no fault of the server's, and may take minutes.
                 passed = time.perf_counter() - start - held
                 self._sleep(self._wait_after(post, attempt, passed, fault, attempts))
                 continue
             except ServerError as fault:
+                self._clean(fault)
                 raise type(fault)(self._placed(post, str(fault))) from fault
             self._gave_up = False
             seconds = watch.seconds
@@ -180,9 +182,12 @@ class Transport:
         wait = retry_after or 0.0
         return wait if wait <= self._patience.seconds else 0.0
 
+    def _clean(self, fault: ServerError) -> None:
+        """Take the key out of what the server said: a traceback shows the cause as well."""
+        fault.args = (self._sender.cleaned(str(fault)),)
+
     def _placed(self, post: Post, text: str) -> str:
-        """A message with its place and without the key."""
-        return self._sender.cleaned(f"version {self._name!r}: {self._sender.place(post)}: {text}")
+        return f"version {self._name!r}: {self._sender.place(post)}: {text}"
 
     def close(self) -> None:
         """Close the connections and begin no attempt more; `open` makes others."""

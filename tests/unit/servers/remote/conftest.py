@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from pytest_llmval.settings import ModelSettings
+
+NOTHING = ModelSettings(name="remote", server="openai")
+"""A version of which nothing is known here."""
 SCRIPT = Path(__file__).parent / "engine_server.py"
 
 
@@ -78,6 +82,7 @@ def served(process: Served) -> Any:
 @pytest.fixture
 def connect(served: Served) -> Any:
     """A function that opens the server under test; waits between attempts are taken down instead of waited."""
+    from pytest_llmval.servers.reference import Reference
     from pytest_llmval.servers.remote.endpoint import Standing
     from pytest_llmval.servers.remote.http_sender import HttpSender
     from pytest_llmval.servers.remote.limiter import Limiter, Limits
@@ -99,7 +104,7 @@ def connect(served: Served) -> Any:
             patience=Patience(**asked),
             sleep=(waits if waits is not None else []).append,
         )
-        opened.append(OpenAIServer(endpoint, transport, streams=streams, reference=reference))
+        opened.append(OpenAIServer(endpoint, transport, streams=streams, reference=Reference(reference or NOTHING)))
         return opened[-1]
 
     yield open_server

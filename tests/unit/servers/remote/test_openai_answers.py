@@ -212,7 +212,6 @@ def test_a_key_that_is_not_there_is_an_error_before_anything_is_sent(connect, se
 @pytest.mark.parametrize(
     ("call", "capability"),
     [
-        (lambda server: server.document_likelihood(["text"]), "document_likelihood"),
         (lambda server: server.logits("text"), "logits"),
         (lambda server: server.tokenizer, "tokenizer"),
     ],

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_llmval.case_sets.message import Message
 from pytest_llmval.errors import CapabilityMissing, RequestRefused
 from pytest_llmval.servers.exchange import Request
+from pytest_llmval.servers.perplexity_protocol import Windows
+from pytest_llmval.settings import ModelSettings
 
+NOTHING = ModelSettings(name="remote", server="openai")
 PAIRS = [
     ("The opening hours of the library are", " nine to five"),
     ("The opening hours of the library are ", "nine to five"),
@@ -83,12 +88,47 @@ def test_a_server_whose_echo_is_shifted_is_not_believed(connect, served):
         connect().answer([Request("A lost card costs", (" five", " ten"))])
 
 
-def test_choices_after_a_conversation_are_a_missing_capability(connect):
-    """The template is at the other end."""
+def test_choices_after_a_conversation_need_a_reference(connect):
+    """The template is at the other end, unless a folder is named that has it."""
     request = Request((Message("user", "hello"),), (" a", " b"))
 
-    with pytest.raises(CapabilityMissing, match=r"texts cannot be scored after a conversation$"):
+    with pytest.raises(CapabilityMissing, match=r"own template; name a folder that has it with reference = \"…\"$"):
         connect().answer([request])
+
+
+def test_choices_after_a_conversation_are_the_engines(connect, engine, tiny_model):
+    """The reference renders the conversation, and the server reads what the model would have read."""
+    talk = (Message("system", "be brief"), Message("user", "What does a lost card cost?"))
+    request = Request(talk, (" five euros", " nothing at all", " ten"))
+    server = connect(reference=replace(NOTHING, reference=tiny_model("llama").model))
+
+    (found,), (expected,) = server.answer([request]), engine.answer([request])
+
+    assert found.choice.logprobs == pytest.approx(expected.choice.logprobs, abs=1e-4)
+
+
+@pytest.mark.parametrize("text", ["A lost card costs five euros.", "Grüße aus Köln, 東京 and 🙂", "x"])
+def test_the_likelihood_of_a_text_is_the_engines(connect, engine, tiny_model, text):
+    """Over the same tokens, and by the same protocol but for what a server does not tell."""
+    server = connect(reference=replace(NOTHING, reference=tiny_model("llama").model))
+
+    (found,), (expected,) = server.document_likelihood([text]), engine.document_likelihood([text])
+
+    assert found.logprob == pytest.approx(expected.logprob, abs=1e-3)
+    assert found.tokens == expected.tokens
+    assert found.protocol == replace(expected.protocol, dtype=None)
+
+
+def test_a_text_is_read_at_once(connect):
+    """Windows are cut by tokens, which this interface does not take."""
+    with pytest.raises(CapabilityMissing, match="texts are read at once, and not in windows of 16 tokens"):
+        connect().document_likelihood(["hello"], Windows(16))
+
+
+def test_a_text_that_is_too_long_is_refused_by_its_number(connect):
+    """The server's own words say why."""
+    with pytest.raises(RequestRefused, match=r"^text 1 \('hello hello .*'\): .*128"):
+        connect().document_likelihood(["hello", "hello " * 300])
 
 
 def test_a_continuation_without_a_token_is_refused_by_its_number(connect):

@@ -77,7 +77,7 @@ def test_a_server_that_ignores_logprobs_is_found_out(suite, served):
 
 def test_a_server_that_is_down_is_infrastructure(suite):
     """Nothing is concluded from it: status 75, the URL is named, and it is insisted on once and not for each case."""
-    suite.configure(url="http://127.0.0.1:9/v1", timeout=1)
+    suite.configure(url="http://127.0.0.1:9/v1", timeout=1, attempts=2)
 
     result = suite.runpytest_subprocess(*QUIET, "--model-version=served", "-k", "test_each")
 

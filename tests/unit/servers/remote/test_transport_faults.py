@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+import traceback
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -62,6 +63,17 @@ def test_a_server_that_stays_broken_is_given_up(connect, served, defects, last):
     assert head == f"version 'remote': {served.url}/completions: no answer after 4 attempts"
     assert tail.partition("; ")[2] == f"the last one: {last}"
     assert len(served.asked) == 4
+
+
+def test_a_key_that_the_server_repeats_is_in_no_traceback(connect, served, monkeypatch):
+    """Neither the message nor what caused it shows it, as pytest would print both."""
+    monkeypatch.setenv("OUR_KEY", "sk-wrong")
+    served.suffer(key="sk-right")
+
+    with pytest.raises(ServerError, match="Incorrect key: Bearer \\*\\*\\*") as caught:
+        connect(api_key_env="OUR_KEY").answer([HELLO])
+
+    assert "sk-wrong" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_hang_up_within_the_answer_is_given_up(connect, served):

@@ -85,13 +85,7 @@ class TritonSender:
             return str(payload["prompt"])
         if not self._reference.is_known:
             raise NotThere(NO_TEMPLATE)
-        from pytest_llmval.servers.engine.encoding import render
-
-        tokenizer = self._reference.tokenizer
-        text, _ = render(tokenizer, tuple(Message(**message) for message in payload["messages"]))
-        # The server tokenises it as any text, and adds BOS where the tokenizer does.
-        adds_bos = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
-        return text.removeprefix(tokenizer.bos_token) if adds_bos else text
+        return self._reference.rendered(tuple(Message(**message) for message in payload["messages"]))
 
     def _learned(self, watch: Watch) -> Translation:
         """How the model is asked; found out by the first who needs it."""
