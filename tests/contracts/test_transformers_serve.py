@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.servers
+
 pytest.importorskip("uvicorn", reason="transformers serve needs `pip install transformers[serving]`")
 
 QUIET = (

@@ -12,6 +12,8 @@ from pytest_llmval.case_sets.message import Message
 from pytest_llmval.errors import CapabilityMissing, ServerError
 from pytest_llmval.servers.exchange import Request
 
+pytestmark = pytest.mark.servers
+
 PROMPTS = [f"Question {number}: what does a lost card cost?" for number in range(8)]
 CONVERSATION = (Message("user", "opening hours?"),)
 

@@ -16,6 +16,8 @@ from pytest_llmval.servers.remote.faults import NotThere, Unanswered
 from pytest_llmval.servers.remote.litellm_faults import fault_behind
 from pytest_llmval.servers.remote.litellm_sender import LitellmSender
 
+pytestmark = pytest.mark.servers
+
 HELLO = Request("hello", decoding=Decoding(max_tokens=4))
 CHAT = Request((Message("user", "hello"),), decoding=Decoding(max_tokens=4))
 

@@ -12,6 +12,8 @@ from pytest_llmval.errors import ServerError
 from pytest_llmval.servers.remote.litellm_library import library
 from pytest_llmval.settings import ModelSettings
 
+pytestmark = pytest.mark.servers
+
 WITHOUT = """
 import sys
 import pytest_llmval.plugin

@@ -8,6 +8,8 @@ from pytest_llmval.servers.exchange import Usage
 from pytest_llmval.servers.remote.litellm_library import price_of
 from pytest_llmval.settings import ModelSettings
 
+pytestmark = pytest.mark.servers
+
 
 def hosted(model, url=""):
     """A version by its litellm name."""

@@ -9,6 +9,8 @@ from pytest_llmval.case_sets.message import Message
 from pytest_llmval.servers.exchange import Request, Usage
 from pytest_llmval.servers.remote.faults import Unanswered
 
+pytestmark = pytest.mark.servers
+
 REQUEST = Request((Message("user", "opening hours?"),), decoding=Decoding(max_tokens=24))
 PROVIDERS = pytest.mark.parametrize("model", ["openai/tiny", "hosted_vllm/tiny"])
 

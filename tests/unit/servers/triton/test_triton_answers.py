@@ -14,7 +14,7 @@ from pytest_llmval.servers.server import Capabilities
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.servers]
 
 WAYS = {
     "generate": {},

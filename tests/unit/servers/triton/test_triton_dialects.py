@@ -10,6 +10,8 @@ from pytest_llmval.errors import CapabilityMissing
 from pytest_llmval.servers.exchange import Decoding, Message, Request, Usage
 from pytest_llmval.servers.remote.payloads import COMPLETIONS, Post
 
+pytestmark = pytest.mark.servers
+
 GREEDY = Decoding(max_tokens=5)
 DRAWN = Decoding(max_tokens=5, temperature=0.5, top_p=0.75, stop=("one", "two"))
 WAYS = {"generate": ("http", False), "infer": ("http", True), "gRPC": ("grpc", False)}

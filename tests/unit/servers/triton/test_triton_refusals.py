@@ -7,6 +7,8 @@ import pytest
 from pytest_llmval.errors import ServerError
 from pytest_llmval.servers.exchange import Request
 
+pytestmark = pytest.mark.servers
+
 HELLO = [Request("hello")]
 
 

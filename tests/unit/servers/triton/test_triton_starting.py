@@ -16,6 +16,8 @@ from pytest_llmval.servers.remote.opening import open_remote
 from pytest_llmval.servers.remote.triton.starting import Wheel, _backends, triton_command, triton_environment
 from pytest_llmval.settings import ModelSettings
 
+pytestmark = pytest.mark.servers
+
 VERSION = ModelSettings(name="served", server="triton", model="assistant", model_repository="/models")
 LISTENING = [
     "--http-address=127.0.0.1", "--http-port={port}",

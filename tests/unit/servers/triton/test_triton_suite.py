@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.servers
+
 SUITE = """
 from pytest_llmval import assert_same_answers, cases
 

@@ -136,7 +136,7 @@ class Row:
 
     def _certain(self):
         open_end = max((len(stop) - 1 for stop in self.stop), default=0)
-        return self.text[: len(self.text) - open_end].rstrip(BROKEN)
+        return self.text[: max(0, len(self.text) - open_end)].rstrip(BROKEN)
 
     def piece(self, *, last=False):
         """The outputs for what was not sent yet."""
