@@ -46,14 +46,14 @@ def run(pytester, monkeypatch):
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
 
-    def run_(version, *files, environment=""):
-        config = (SUITES / "llmval.toml").read_text(encoding="utf-8")
+    def run_(version, *files, baseline="v1", more="", environment=""):
+        config = (SUITES / "llmval.toml").read_text(encoding="utf-8") + more
         config = re.sub(r'"((?:models|serving)/)', rf'"{SUITES}/\1', config)
         if environment:
             config = config.replace(f"../.venv/{environment}/bin/python", str(interpreter(environment)))
         pytester.path.joinpath("llmval.toml").write_text(config, encoding="utf-8")
         pytester.makepyfile(test_same=SAME)
-        named = (f"--model-version={version}", "--baseline-version=v1", f"--rootdir={pytester.path}")
+        named = (f"--model-version={version}", f"--baseline-version={baseline}", f"--rootdir={pytester.path}")
         return pytester.runpytest_subprocess(*QUIET, *named, "--llmval-config=llmval.toml", *files, timeout=1500)
 
     return run_
@@ -95,3 +95,33 @@ def test_vllm(run):
     result.stdout.fnmatch_lines(["*test_quiz_choices same_answers * same"])
     assert result.ret == 0
     assert result.parseoutcomes()["passed"] >= IN_THE_FILES + IN_THE_CONTRACT
+
+
+@pytest.mark.vllm
+def test_an_adapter_on_vllm(run, pytester):
+    """The answers are those of the engine with the same LoRA adapter, and not those of the model without it."""
+    make_adapter(pytester.path / "adapter", rank=24)
+    lines = 'model = "models/v1"\nadapter = "adapter"\n'
+    vllm = 'server = "vllm"\npython = "../.venv/vllm/bin/python"\nenv = { VLLM_CPU_KVCACHE_SPACE = "1" }\n'
+    more = f'[models.tuned]\n{lines}[models.tuned-vllm]\n{lines}{vllm}args = ["--enforce-eager"]\n'
+
+    same = run("tuned-vllm", "test_same.py", "-k=faq", baseline="tuned", more=more, environment="vllm")
+    other = run("tuned", "test_same.py", "-k=faq", baseline="v1", more=more)
+
+    same.assert_outcomes(passed=1, deselected=2)
+    other.assert_outcomes(failed=1, deselected=2)
+
+
+def make_adapter(folder, rank):
+    """A LoRA adapter of v1 that changes its answers, its weights random."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(3)
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(SUITES / "models" / "v1"), config)
+    for name, weights in model.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(weights, std=0.1)
+    model.save_pretrained(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pytest_llmval.settings import ModelSettings
 
 VLLM = "vllm.entrypoints.openai.api_server"
+VLLM_DEFAULT_RANK = 16
+VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""What vLLM takes for the highest rank of an adapter."""
 HEALTH = ("/health", "/v1/models")
 """Paths of which servers with the OpenAI interface have at least one."""
 
@@ -52,7 +56,20 @@ def vllm_command(model: ModelSettings) -> tuple[str, ...]:
 
 
 def _adapter(model: ModelSettings) -> tuple[str, ...]:
-    return ("--enable-lora", "--lora-modules", f"{adapter_name(model)}={model.adapter}") if model.adapter else ()
+    if not model.adapter:
+        return ()
+    modules = ("--enable-lora", "--lora-modules", f"{adapter_name(model)}={model.adapter}")
+    rank = _rank(Path(model.adapter))
+    wider = [each for each in VLLM_RANKS if each >= rank]
+    return modules if rank <= VLLM_DEFAULT_RANK or not wider else (*modules, "--max-lora-rank", str(wider[0]))
+
+
+def _rank(adapter: Path) -> int:
+    """The rank of a LoRA adapter, 0 where its file does not say it; vLLM itself then says what it wants."""
+    try:
+        return int(json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def adapter_name(model: ModelSettings) -> str:
