@@ -98,6 +98,7 @@ def test_vllm(run):
 
 
 @pytest.mark.vllm
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 def test_an_adapter_on_vllm(run, pytester):
     """The answers are those of the engine with the same LoRA adapter, and not those of the model without it."""
     make_adapter(pytester.path / "adapter", rank=24)
