@@ -1,12 +1,15 @@
 """A suite of questions about numbers, with versions whose answers are written down."""
 
 import json
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 N = 60
+FAULTY_SERVER = Path(__file__).parent / "faulty_server.py"
 QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 """Inner runs without plugins that only cost them time."""
 
@@ -114,3 +117,60 @@ def shop(pytester, monkeypatch):
 def distribution(request):
     """Serial, and over two workers of pytest-xdist."""
     return request.param
+
+
+class Served:
+    """A folder whose version `new` is served by `faulty_server.py`, which the run starts."""
+
+    def __init__(self, pytester):
+        self.pytester = pytester
+        self.path = pytester.path
+
+    def configure(self, fault="none", times=0, *, block=32, **more):
+        """A server that has a fault so many times."""
+        command = [sys.executable, str(FAULTY_SERVER), "--port", "{port}", fault, str(times)]
+        keys = {"server": "openai", "model": "tiny", "command": command, "start_timeout": 20, **more}
+        lines = [f"block = {block}", "[models.new]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
+        (self.path / "llmval.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def run(self, *args):
+        """The suite in a process of its own; nothing of its server is left."""
+        result = self.pytester.runpytest_subprocess(*QUIET, "--model-version=new", *args)
+        assert self.none_is_left()
+        return result
+
+    @property
+    def asked(self):
+        """What reached the server, in all its processes."""
+        return [json.loads(line) for line in self._lines("asked.jsonl")]
+
+    @property
+    def started(self):
+        """The processes of the server, in order."""
+        return list(map(int, self._lines("started.txt")))
+
+    def _lines(self, name):
+        path = self.path / name
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+    def none_is_left(self, seconds=20):
+        """Whether all processes of the server are gone, soon."""
+        end = time.monotonic() + seconds
+        while any(map(_is_running, self.started)) and time.monotonic() < end:
+            time.sleep(0.05)
+        return not any(map(_is_running, self.started))
+
+
+def _is_running(pid):
+    """Whether a process is there and more than the entry of a dead one."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def served(pytester, monkeypatch):
+    """A folder without a suite yet, and a server that can fail."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    return Served(pytester)

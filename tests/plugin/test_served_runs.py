@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent / "faulty_server.py"
 LLMVAL = Path(sys.executable).parent / "llmval"
-QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 N = 16
 SUITE = f"""
 import pytest
@@ -29,45 +27,10 @@ def test_gate(responses):
 DOLLAR_A_TOKEN = {"input_price": 1_000_000, "output_price": 1_000_000}
 
 
-class Served:
-    """A suite against a server that counts."""
-
-    def __init__(self, pytester):
-        self.pytester = pytester
-        self.path = pytester.path
-        pytester.makepyfile(test_qa=SUITE)
-
-    def configure(self, fault="none", times=0, *, block=32, **more):
-        """The version `new`."""
-        command = [sys.executable, str(SCRIPT), "--port", "{port}", fault, str(times)]
-        keys = {"server": "openai", "model": "tiny", "command": command, **more}
-        lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
-        (self.path / "llmval.toml").write_text(
-            f"block = {block}\n[models.new]\n" + "\n".join(lines) + "\n", encoding="utf-8"
-        )
-
-    def run(self, *args):
-        """The suite against it."""
-        return self.pytester.runpytest_subprocess(*QUIET, "--model-version=new", *args)
-
-    @property
-    def asked(self):
-        """What reached the server."""
-        path = self.path / "asked.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-@pytest.fixture
-def served(pytester, monkeypatch):
-    """A suite against a server that counts."""
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    return Served(pytester)
-
-
-@pytest.fixture(params=[(), ("-n", "2")], ids=["serial", "xdist"])
-def distribution(request):
-    """Plain, and with two workers."""
-    return request.param
+@pytest.fixture(autouse=True)
+def suite(served):
+    """Sixteen questions and a gate."""
+    served.pytester.makepyfile(test_qa=SUITE)
 
 
 def test_only_selected_cases_are_asked(served, distribution):

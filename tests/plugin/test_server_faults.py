@@ -1,16 +1,13 @@
 """Real faults of a real server process that the run starts: the right number of calls, no verdict, no process left."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent / "faulty_server.py"
 QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 SUITE = """
 from pytest_llmval import assert_at_least, cases, exact_match
@@ -28,71 +25,16 @@ def test_gate(responses):
 """
 
 
-class Faulty:
-    """A suite against a server with a fault."""
-
-    def __init__(self, pytester):
-        self.pytester = pytester
-        self.path = pytester.path
-        pytester.makepyfile(test_qa=SUITE)
-
-    def configure(self, fault, times=0, **more):
-        """The version `new`, by a server that has a fault so many times."""
-        command = [sys.executable, str(SCRIPT), "--port", "{port}", fault, str(times)]
-        keys = {"server": "openai", "model": "tiny", "command": command, "attempts": 3, "start_timeout": 20} | more
-        lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
-        (self.path / "llmval.toml").write_text("[models.new]\n" + "\n".join(lines) + "\n", encoding="utf-8")
-
-    def run(self, *args):
-        """The suite against it."""
-        result = self.pytester.runpytest_subprocess(*QUIET, "--model-version=new", *args)
-        assert self.none_is_left()
-        return result
-
-    @property
-    def asked(self):
-        """What reached the server, in all its processes."""
-        path = self.path / "asked.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    @property
-    def started(self):
-        """The processes of the server, in order."""
-        path = self.path / "started.txt"
-        return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    def none_is_left(self, seconds=20):
-        """Whether all processes of the server are gone, soon."""
-        end = time.monotonic() + seconds
-        while any(map(is_running, self.started)) and time.monotonic() < end:
-            time.sleep(0.05)
-        return not any(map(is_running, self.started))
-
-
-def is_running(pid):
-    """Whether a process is there and more than the entry of a dead one."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-
-
 @pytest.fixture
-def faulty(pytester, monkeypatch):
-    """A suite against a server with a fault."""
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    return Faulty(pytester)
-
-
-@pytest.fixture(params=[(), ("-n", "2")], ids=["serial", "xdist"])
-def distribution(request):
-    """Plain, and with two workers."""
-    return request.param
+def faulty(served):
+    """A suite of four questions and a gate."""
+    served.pytester.makepyfile(test_qa=SUITE)
+    return served
 
 
 def test_a_sound_server_is_started_once(faulty, distribution):
     """Four cases, four requests, one process, which ends with the run; its log is among the records."""
-    faulty.configure("none")
+    faulty.configure()
 
     result = faulty.run(*distribution)
 
@@ -150,7 +92,7 @@ def test_a_server_that_asks_to_be_left_alone(faulty):
 )
 def test_a_fault_that_stays_is_infrastructure(faulty, fault, more, words):
     """The first request is sent three times, what comes after it once a test; nothing is judged; status 75."""
-    faulty.configure(fault, 1000, concurrency=1, **more)
+    faulty.configure(fault, 1000, concurrency=1, attempts=3, **more)
 
     result = faulty.run()
 
@@ -220,7 +162,7 @@ def test_a_test_restarts_the_server(faulty, distribution):
     """The fixture tells where it is; after a restart that is elsewhere, and it answers again."""
     faulty.pytester.makepyfile(
         test_qa="""
-        from pathlib import Path
+                from pathlib import Path
         from urllib.request import urlopen
 
         def test_it(model_server, llm):
@@ -239,7 +181,7 @@ def test_a_test_restarts_the_server(faulty, distribution):
             assert repr(model_server) == f"<server of new: {model_server.url}>"
         """
     )
-    faulty.configure("none")
+    faulty.configure()
 
     faulty.run(*distribution).assert_outcomes(passed=1)
 
