@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from pytest_llmval.records.record import Record, record_key
 from pytest_llmval.records.response_set import ResponseSet, conditions_of
 from pytest_llmval.records.store import Place
 from pytest_llmval.run import now
+from pytest_llmval.servers.daemons import cancel_all, start_calls
 from pytest_llmval.servers.exchange import Request, Response, count_flaws, spent_on
 
 if TYPE_CHECKING:
@@ -138,7 +140,8 @@ def ask_one(run: Run, case_set: CaseSet, case: Case, model: ModelSettings, trial
     blocks = [_plan_of_trial(run, case_set, model, each)[number] for each in wanted]
     place = blocks[0].cases.index(case)
     trials = [records[place].response for records in _answered(run, blocks)]
-    run.note({"event": "needed", "version": model.name, "case_set": asked_as(case_set), "case": case.id})
+    if not model.is_asked:  # of which no more was asked
+        run.note({"event": "needed", "version": model.name, "case_set": asked_as(case_set), "case": case.id})
     return _attach(case, trials)
 
 
@@ -217,12 +220,17 @@ def _settled(run: Run, blocks: list[Block]) -> Iterator[tuple[Block, bool]]:
         yield from ((block, _settle(run, block)) for block in blocks)
         return
     run.server(model)  # opened before threads share it
-    pool = ThreadPoolExecutor(at_once, thread_name_prefix="llmval-block")
+    futures = start_calls([partial(_settle, run, block) for block in blocks], at_once, "llmval-block")
     try:
-        futures = [pool.submit(_settle, run, block) for block in blocks]
         yield from ((block, future.result()) for block, future in zip(blocks, futures, strict=True))
-    finally:  # a fault, or Ctrl-C, begins no block more
-        pool.shutdown(wait=False, cancel_futures=True)
+    except Exception:  # the blocks under way are waited for: what they note belongs to this test
+        cancel_all(futures)
+        wait(futures)
+        raise
+    except BaseException:  # Ctrl-C: threads do not see it, but find no server any more
+        cancel_all(futures)
+        run.close()
+        raise
 
 
 def _note_case_set(run: Run, case_set: CaseSet, model: ModelSettings, trials: Sequence[int]) -> None:
@@ -316,9 +324,21 @@ def _measured(run: Run, block: Block) -> list[Record]:
 def _measure(run: Run, block: Block) -> list[Record]:
     if run.settings.offline:
         msg = f"--llmval-offline: {block.model.name} has no recorded answers to {block.case_set.label} as it is now"
+        if block.model.is_asked:
+            msg += "; answers of a server are taken over from no run: `llmval bless` makes a baseline of them"
         raise ServerError(msg)
-    responses = run.server(block.model).answer(block.requests)
+    server = run.server(block.model)
+    responses = server.answer(block.requests)
+    if block.model.is_started:
+        _note_deaths(run, block.model, server.location().deaths)
     return [_record(run, block, index, response) for index, response in enumerate(responses)]
+
+
+def _note_deaths(run: Run, model: ModelSettings, statuses: tuple[int | None, ...]) -> None:
+    """Say that the server died and was started anew: whoever reads the verdict should know."""
+    if statuses:
+        event = {"event": "death", "version": model.name, "statuses": list(statuses)}
+        run.note_once(f"death:{model.name}:{len(statuses)}", lambda: event)
 
 
 def _record(run: Run, block: Block, index: int, response: Response) -> Record:

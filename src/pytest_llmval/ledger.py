@@ -70,6 +70,7 @@ class Ledger:
             "called": self._count_calls,
             "needed": self._add_needed,
             "whole_set": self._add_whole_set,
+            "death": self._add_deaths,
         }
         if event["event"] in takers:
             takers[event["event"]](event)
@@ -98,6 +99,11 @@ class Ledger:
 
     def _add_whole_set(self, event: dict[str, Any]) -> None:
         self._asked(event["version"]).whole_sets.add(event["case_set"])
+
+    def _add_deaths(self, event: dict[str, Any]) -> None:
+        """Each process of a run tells all deaths it knows of, so that the longest list is the one."""
+        asked = self._asked(event["version"])
+        asked.deaths = max(asked.deaths, event["statuses"], key=len)
 
     def _asked(self, version: str) -> Asked:
         return self.summary.asked.setdefault(version, Asked())

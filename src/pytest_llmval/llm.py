@@ -235,7 +235,8 @@ class LLM:
     def _require(self, capability: str) -> None:
         server = self._server
         if not getattr(server.capabilities, capability):
-            msg = f"the {server.name} server of {self.version!r} lacks the capability {capability!r}"
+            seen = next((f": {each.evidence}" for each in server.findings if each.name == capability), "")
+            msg = f"the {server.name} server of {self.version!r} lacks the capability {capability!r}{seen}"
             raise CapabilityMissing(msg)
 
 

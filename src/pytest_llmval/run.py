@@ -71,7 +71,7 @@ class Run:
         Raises:
             CapabilityMissing: If no model may be asked in this run.
         """
-        if self.settings.offline:
+        if self.settings.offline and not self.settings.plan:
             msg = f"--llmval-offline: no model is asked, and what tests ask {model.name} themselves is never replayed"
             raise CapabilityMissing(msg)
         self.fingerprint(model)

@@ -129,7 +129,8 @@ class Served:
     def configure(self, fault="none", times=0, *, block=32, **more):
         """A server that has a fault so many times."""
         command = [sys.executable, str(FAULTY_SERVER), "--port", "{port}", fault, str(times)]
-        keys = {"server": "openai", "model": "tiny", "command": command, "start_timeout": 20, **more}
+        start = {} if "url" in more else {"command": command, "start_timeout": 20}
+        keys = {"server": "openai", "model": "tiny", **start, **more}
         lines = [f"block = {block}", "[models.new]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
         (self.path / "llmval.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

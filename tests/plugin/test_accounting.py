@@ -87,7 +87,12 @@ def test_the_results_say_what_a_machine_asks(counting, distribution):
     assert found["exit"] == {"status": 1, "meaning": "a test failed"}
     counts = {"measured": 60, "replayed": 0, "failed": 1, "truncated": 0, "empty": 0}
     # Three words a question; three an answer, but two in "no idea" and none where the server hung up.
-    assert found["asked"]["weak"] == counts | {"prompt_tokens": 177, "completion_tokens": 176, "cost": 0}
+    assert found["asked"]["weak"] == counts | {
+        "prompt_tokens": 177,
+        "completion_tokens": 176,
+        "cost": 0,
+        "server_deaths": [],
+    }
     assert found["datasets"][0].startswith("qa@")
     assert found["started_at"] < found["ended_at"]
     text = (out / "results.json").read_text(encoding="utf-8")

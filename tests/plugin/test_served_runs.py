@@ -43,6 +43,16 @@ def test_only_selected_cases_are_asked(served, distribution):
     assert sorted(each["prompt"] for each in served.asked) == ["what is 11", "what is 3"]
 
 
+def test_two_files_that_ask_the_same_ask_it_once(served, distribution):
+    """The blocks of both hold the same cases, whichever of them a selected test needs."""
+    served.pytester.makepyfile(test_other=SUITE)
+    served.configure()
+
+    served.run(*distribution, "-k", "(test_qa and q3) or (test_other and (q5 or gate))").assert_outcomes(passed=3)
+
+    assert len(served.asked) == N
+
+
 def test_a_gate_needs_its_whole_set(served, distribution):
     """However few single cases are selected beside it; nothing is asked twice."""
     served.configure()
@@ -104,13 +114,39 @@ def test_a_budget_that_suffices_changes_nothing(served, distribution):
     """Sixteen requests cost 96 dollars, which the summary says."""
     served.configure(concurrency=1, **DOLLAR_A_TOKEN)
 
-    result = served.run(*distribution, "--llmval-budget=96")
+    result = served.run(*distribution, "--llmval-budget=97")
 
     result.assert_outcomes(passed=N + 1)
     result.stdout.fnmatch_lines(["*new: 16 answers measured, 96 tokens, 96.00 USD*"])
     told = json.loads((served.path / "llmval-out/results.json").read_text(encoding="utf-8"))
     spent = {"prompt_tokens": 48, "completion_tokens": 48, "cost": 96.0}
     assert spent.items() <= told["asked"]["new"].items()
+
+
+def test_an_engine_process_that_dies_forgets_no_money(served):
+    """Its successor knows what was spent: both together stay within the budget."""
+    served.configure(concurrency=1, block=1, **DOLLAR_A_TOKEN)
+    served.pytester.makepyfile(
+        test_qa=SUITE
+        + """
+@qa.each
+def test_kills(case, response):
+    import os, signal, subprocess
+    if case.id == "q1":
+        found = subprocess.run(["pgrep", "-f", "servers.broker.service"], capture_output=True, text=True).stdout.split()
+        ours = [pid for pid in map(int, found) if os.getppid() == _parent(pid)]
+        os.kill(ours[0], signal.SIGKILL)
+
+def _parent(pid):
+    return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+"""
+    )
+
+    result = served.run("-n", "1", "--llmval-budget=20", "-k", "kills")
+
+    assert result.ret == 75
+    assert len(served.asked) * 6 <= 20
+    result.stdout.fnmatch_lines(["*the engine process died (exit status -9)*"])
 
 
 def test_requests_under_way_count_against_the_budget(served):
@@ -125,7 +161,7 @@ def test_requests_under_way_count_against_the_budget(served):
 
 def test_an_unpriced_model_is_refused_when_there_is_a_budget(served):
     """An unknown price would switch the limit off: status 4, and what to write down."""
-    served.configure(url="http://127.0.0.1:9/v1", command=[])
+    served.configure(url="http://127.0.0.1:9/v1")
 
     result = served.run("--llmval-budget=1")
 
@@ -182,8 +218,8 @@ def test_a_month_of_production(served):
     told.stdout.fnmatch_lines(
         [
             "llmval: run * at 2 requests a second, 5,259,600 a month",
-            "version  requests  tokens in  tokens out  USD per 1,000 *USD a month *90% CI",
-            "new            16        3.0         3.0       6,000.00  31,557,600.00  *31,557,600.00, 31,557,600.00*",
+            "version  cases  tokens in  tokens out  USD per 1,000 *USD a month *90% CI",
+            "new         16        3.0         3.0       6,000.00  31,557,600.00  *31,557,600.00, 31,557,600.00*",
         ]
     )
 
@@ -196,6 +232,7 @@ def test_a_month_of_production(served):
             "llmval cost: nobody knows what 'new' costs: write input_price and output_price into *, or give --input*",
         ),
         (("--input-price", "1"), "*one of --input-price and --output-price is missing; expected both, in US dollars*"),
+        (("--qps", "nan"), "*--qps nan: expected requests a second, above 0"),
         (("no-such-run",), "*there is no run 'no-such-run' in *; the latest are *"),
     ],
 )
@@ -204,7 +241,7 @@ def test_what_is_not_known_of_a_month_is_asked_for(served, wrong, words):
     served.configure()
     served.run("-k", "gate")
 
-    told = served.pytester.run(LLMVAL, "cost", *wrong, "--qps", "2")
+    told = served.pytester.run(LLMVAL, "cost", "--qps", "2", *wrong)
 
     assert told.ret == 4
     told.stderr.fnmatch_lines([words])

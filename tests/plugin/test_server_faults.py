@@ -2,13 +2,22 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+FAULTY_SERVER = Path(__file__).parent / "faulty_server.py"
 QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+# Whoever runs these tests in the background may have them ignore Ctrl-C, which processes inherit.
+LISTENING = """
+import signal, sys, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.main())
+"""
 SUITE = """
 from pytest_llmval import assert_at_least, cases, exact_match
 
@@ -91,14 +100,14 @@ def test_a_server_that_asks_to_be_left_alone(faulty):
     ],
 )
 def test_a_fault_that_stays_is_infrastructure(faulty, fault, more, words):
-    """The first request is sent three times, what comes after it once a test; nothing is judged; status 75."""
+    """The first request is sent three times, and none after it for a while; nothing is judged; status 75."""
     faulty.configure(fault, 1000, concurrency=1, attempts=3, **more)
 
     result = faulty.run()
 
     assert result.ret == 75
     result.assert_outcomes(errors=5)
-    assert len(faulty.asked) == 3 + 4
+    assert len(faulty.asked) == 3
     result.stdout.fnmatch_lines([f"*no answer after 3 attempts in *{words}*", "*0 answers measured*"])
     assert not list(faulty.path.glob(".llmval/runs/*/verdicts.jsonl"))
 
@@ -124,6 +133,7 @@ def test_a_server_that_crashes_is_started_anew(faulty, distribution):
     result = faulty.run(*distribution)
 
     result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(["new: 4 answers measured, its server died (exit status 13) and was started anew"])
     assert len(faulty.started) == 2
     assert [each["pid"] for each in faulty.asked] == [faulty.started[0]] + [faulty.started[1]] * 4
 
@@ -146,7 +156,7 @@ def test_a_server_that_crashes_again_is_given_up(faulty, distribution):
 def test_nothing_is_left_when_the_run_is_ended(faulty, distribution, end):
     """Whether pytest can say goodbye or not."""
     faulty.configure("nothing", 1000)
-    command = [sys.executable, "-m", "pytest", *QUIET, "--model-version=new", *distribution]
+    command = [sys.executable, "-c", LISTENING, *QUIET, "--model-version=new", *distribution]
     run = subprocess.Popen(command, cwd=faulty.path, stdout=subprocess.DEVNULL, start_new_session=True)
     while not faulty.asked:
         assert run.poll() is None
@@ -156,6 +166,33 @@ def test_nothing_is_left_when_the_run_is_ended(faulty, distribution, end):
 
     run.wait(30)
     assert faulty.none_is_left()
+
+
+@pytest.mark.parametrize("selected", ["q1", "gate"])
+def test_ctrl_c_does_not_wait_for_a_server_that_runs_anyway(faulty, distribution, selected):
+    """One case or several blocks are under way to a server that answers in a minute; the prompt is back at once."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, str(FAULTY_SERVER), "--port", str(port), "nothing", "1000"],
+        cwd=faulty.path,
+        stdout=subprocess.DEVNULL,
+    )
+    faulty.configure(url=f"http://127.0.0.1:{port}/v1", block=1)
+    command = [sys.executable, "-c", LISTENING, *QUIET, "--model-version=new", "-k", selected, *distribution]
+    run = subprocess.Popen(command, cwd=faulty.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not faulty.asked:
+        assert run.poll() is None
+        time.sleep(0.05)
+
+    run.send_signal(signal.SIGINT)
+
+    try:
+        assert run.wait(20) == pytest.ExitCode.INTERRUPTED
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_a_test_restarts_the_server(faulty, distribution):
@@ -195,7 +232,7 @@ def test_a_server_that_was_not_started_here_is_not_restarted(faulty):
             model_server.restart()
         """
     )
-    faulty.configure("none", url="http://127.0.0.1:9/v1", command=[])
+    faulty.configure(url="http://127.0.0.1:9/v1")
 
     result = faulty.run("-rs")
 
@@ -212,6 +249,14 @@ def test_a_server_that_was_not_started_here_is_not_restarted(faulty):
         ({"env": ["A=B"]}, "*env = ?'A=B'?; expected a table of texts"),
         ({"python": "python9"}, '*python does nothing with server = "openai"; it belongs to "vllm", "triton"'),
         ({"command": []}, "*url = ''; expected the base URL of the server, such as 'http://127.0.0.1:8000/v1', or *"),
+        (
+            {"url": "http://127.0.0.1:9/v1", "health": "/up"},
+            "*health does nothing with a url: that server runs already",
+        ),
+        (
+            {"api_key_env": "sk-abc"},
+            "*api_key_env is no name of an environment variable; a key itself belongs into the *",
+        ),
         ({"start_timeout": 0}, "*start_timeout = 0; expected seconds above 0"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from pytest_llmval.cli.runs import find_run, run_notes, workplace
 from pytest_llmval.errors import SettingsError, nearest
 from pytest_llmval.planning import money
 from pytest_llmval.reports.terminal import table
-from pytest_llmval.servers.exchange import Usage
 from pytest_llmval.servers.opening import price_of
 from pytest_llmval.statistics.differences.paired import paired_t_interval
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
     from pytest_llmval.cli.runs import Workplace
     from pytest_llmval.records.store import LocalStore
+    from pytest_llmval.servers.exchange import Usage
     from pytest_llmval.servers.remote.budget import Price
     from pytest_llmval.statistics.intervals import Interval
 
 Asked: TypeAlias = tuple[str, str, object]
 """Case set, case and prompt: two case sets may ask the same cases in other words."""
 SECONDS_A_MONTH = 86_400 * 365.25 / 12
-COLUMNS = ("version", "requests", "tokens in", "tokens out", "USD per 1,000", "USD a month", "90% CI")
+COLUMNS = ("version", "cases", "tokens in", "tokens out", "USD per 1,000", "USD a month", "90% CI")
 LEAST_CASES = 2
 THOUSAND = 1000
 
@@ -45,18 +46,30 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """Of a request, the mean over the trials of a case."""
+
+    read: float
+    written: float
+
+    def cost(self, price: Price) -> float:
+        """US dollars."""
+        return price.of_tokens(self.read, self.written)
+
+
+@dataclass(frozen=True, slots=True)
 class Projection:
     """What requests like those of a run cost, served by one version."""
 
     version: str
-    usages: Mapping[Asked, Usage]
-    """Mean tokens of a request, by case."""
+    usages: Mapping[Asked, Tokens]
+    """Of a request, by case."""
     prices: Price
 
     @property
     def dollars(self) -> dict[Asked, float]:
         """US dollars of one request, by case."""
-        return {case: self.prices.of(usage) for case, usage in self.usages.items()}
+        return {case: tokens.cost(self.prices) for case, tokens in self.usages.items()}
 
     def row(self, rate: Rate) -> tuple[str, ...]:
         """The row of a table, in the order of COLUMNS."""
@@ -66,8 +79,8 @@ class Projection:
         return (
             self.version,
             f"{len(each):,}",
-            f"{statistics.fmean(usage.prompt_tokens for usage in usages):.1f}",
-            f"{statistics.fmean(usage.completion_tokens for usage in usages):.1f}",
+            f"{statistics.fmean(tokens.read for tokens in usages):.1f}",
+            f"{statistics.fmean(tokens.written for tokens in usages):.1f}",
             money(mean * THOUSAND),
             money(mean * rate.a_month),
             "-" if interval is None else _range(interval, rate),
@@ -98,6 +111,9 @@ def cost_lines(
     Raises:
         SettingsError: If there is no such run, it measured no tokens, or a price is not known.
     """
+    if not math.isfinite(qps):
+        msg = f"--qps {qps}: expected requests a second, above 0"
+        raise SettingsError(msg)
     place = workplace(store)
     run_id = find_run(place.store, run)
     yield from run_notes(place.store, run_id)
@@ -142,7 +158,7 @@ def _price(place: Workplace, version: str) -> Price:
     return price
 
 
-def usages_of(store: LocalStore, run_id: str) -> dict[str, dict[Asked, Usage]]:
+def usages_of(store: LocalStore, run_id: str) -> dict[str, dict[Asked, Tokens]]:
     """Mean tokens of a request by version and case; direct calls and answers without counted tokens are left out."""
     found: dict[str, dict[Asked, list[Usage]]] = defaultdict(lambda: defaultdict(list))
     for record in store.responses(run_id):
@@ -152,11 +168,11 @@ def usages_of(store: LocalStore, run_id: str) -> dict[str, dict[Asked, Usage]]:
     return {version: {case: _mean(trials) for case, trials in cases.items()} for version, cases in found.items()}
 
 
-def _mean(usages: Sequence[Usage]) -> Usage:
-    """Rounded to whole tokens, which is less than what trials differ by."""
-    return Usage(
-        round(statistics.fmean(usage.prompt_tokens for usage in usages)),
-        round(statistics.fmean(usage.completion_tokens for usage in usages)),
+def _mean(usages: Sequence[Usage]) -> Tokens:
+    """Over the trials of a case."""
+    return Tokens(
+        statistics.fmean(usage.prompt_tokens for usage in usages),
+        statistics.fmean(usage.completion_tokens for usage in usages),
     )
 
 
@@ -166,6 +182,9 @@ def _change(store: LocalStore, run_id: str, projections: Sequence[Projection], r
     by_version = {each.version: each.dollars for each in projections}
     candidate, baseline = (by_version.get(manifest.get(side) or "", {}) for side in ("candidate", "baseline"))
     both = [case for case in candidate if case in baseline]
+    if manifest.get("baseline") and len(both) < LEAST_CASES:
+        versions = f"{manifest['baseline']} -> {manifest['candidate']}"
+        yield f"{versions}: no difference, since this run measured one of them alone"
     if len(both) < LEAST_CASES:
         return
     differences = [candidate[case] - baseline[case] for case in both]

@@ -188,9 +188,7 @@ def _check_prices(settings: Settings) -> None:
     for model in (settings.candidate, settings.baseline):
         if settings.budget is None or model is None or model.is_free or settings.offline:
             continue
-        from pytest_llmval.servers.opening import price_of
-
-        if price_of(model) is None:
+        if _price_of(model) is None:
             from pytest_llmval.errors import SettingsError
 
             msg = (
@@ -198,6 +196,17 @@ def _check_prices(settings: Settings) -> None:
                 f"and output_price = …, US dollars a million tokens, into [models.{model.name}]; 0 for one of your own"
             )
             raise SettingsError(msg)
+
+
+def _price_of(model: ModelSettings) -> object:
+    """The price of a version; None where nobody knows it."""
+    from pytest_llmval.errors import ServerError, SettingsError
+    from pytest_llmval.servers.opening import price_of
+
+    try:
+        return price_of(model)
+    except ServerError as error:  # a library is missing
+        raise SettingsError(str(error)) from error
 
 
 def _config(config: pytest.Config) -> Config:

@@ -62,6 +62,9 @@ def _plan_lines(session: pytest.Session) -> Iterator[str]:
     plans = [plan_case_set(run, case_set, model) for case_set, model in _asked(session)]
     yield "llmval: plan; no test is run and no model is asked"
     yield from table(list(plan_rows(plans)))
+    repeated = [item for item in session.items if decoration_of(item) and item.get_closest_marker("llmval_trials")]
+    if repeated:
+        yield f"{len(repeated)} tests are repeated by llmval_trials; the plan counts the first trial of each"
     others = sum(decoration_of(item) is None and uses(item, {"llm", "baseline_llm"}) for item in session.items)
     if others:
         yield f"{others} more tests call a model themselves; what they ask is not known before they run"

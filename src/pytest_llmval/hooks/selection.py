@@ -25,27 +25,33 @@ class Selection:
 
     def __init__(self, items: Sequence[pytest.Item]) -> None:
         self._items = items
-        self._needed: dict[int, set[str] | None] | None = None
+        self._needed: dict[object, set[str] | None] | None = None
         """For each case set the ids that are needed, None for all."""
 
     def __call__(self, case_set: CaseSet) -> set[str] | None:
         """Ids of the cases that are needed; None for all of them."""
         if self._needed is None:
             self._needed = self._look()
-        return self._needed.get(id(case_set))
+        return self._needed.get(_question(case_set))
 
-    def _look(self) -> dict[int, set[str] | None]:
-        needed: dict[int, set[str] | None] = {}
+    def _look(self) -> dict[object, set[str] | None]:
+        needed: dict[object, set[str] | None] = {}
         for item in self._items:
             decoration = decoration_of(item)
             if decoration is None:
                 continue
-            known = needed.setdefault(id(decoration.case_set), set())
+            question = _question(decoration.case_set)
+            known = needed.setdefault(question, set())
             if decoration.mode == "all":
-                needed[id(decoration.case_set)] = None
+                needed[question] = None
             elif known is not None:
                 known.add(_case_of(item).id)
         return needed
+
+
+def _question(case_set: CaseSet) -> object:
+    """What two case sets share that ask the same, in two files for example."""
+    return case_set.dataset_hash, case_set.prompt_hash, case_set.decoding, case_set.trials
 
 
 def _case_of(item: Any) -> Case:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def fingerprint(model: ModelSettings, cache: Path | None) -> Fingerprint:
     if model.server in ("scripted", "replay"):
         return Fingerprint(parts | {"answers": _hash_file(Path(model.answers or ""), cache)}, is_local=True)
     if model.is_asked:
-        return Fingerprint(_served_parts(model), is_local=False)
+        return Fingerprint(_served_parts(model, cache), is_local=False)
     parts |= _loading_parts(model)
     if model.adapter:
         parts["adapter"] = _folder_parts(Path(model.adapter), cache)
@@ -88,20 +89,34 @@ def fingerprint(model: ModelSettings, cache: Path | None) -> Fingerprint:
     return Fingerprint(parts | _folder_parts(model.folder, cache), is_local=True)
 
 
-def _served_parts(model: ModelSettings) -> dict[str, Any]:
+def _served_parts(model: ModelSettings, cache: Path | None) -> dict[str, Any]:
     """What is known of a model that another program serves: by which name and where, or how it is started.
 
-    Never all of it, so that no later run takes its answers over.
+    Never all of it, so that no later run takes its answers over. Of variables, which may be secret, the hash alone.
     """
-    parts: dict[str, Any] = {"server": model.server, "model": model.model}
+    parts: dict[str, Any] = {"server": model.server, "protocol": model.protocol if model.server == "triton" else "http"}
+    parts["model"] = _in_place(model.model, model)
     parts["url" if model.url else "started by"] = shown_url(model.url) if model.url else _command(model)
-    optional = {"revision": model.revision, "adapter": model.adapter, "reference": model.reference}
-    return parts | {name: value for name, value in optional.items() if value}
+    if model.options:
+        parts["options"] = dict(model.options)
+    if model.env:
+        parts["environment"] = content_hash(dict(model.env))
+    paths = {"adapter": model.adapter, "reference": model.reference, "python": model.python}
+    parts |= {name: _in_place(path, model) for name, path in paths.items() if path}
+    if model.revision:
+        parts["revision"] = model.revision
+    folder = model.folder if model.server == "vllm" and not model.url else None
+    return parts if folder is None else parts | _folder_parts(folder, cache)
+
+
+def _in_place(path: str, model: ModelSettings) -> str:
+    """A path as it is from the folder of the settings file, the same in every checkout; other text as it is."""
+    return os.path.relpath(path, model.home) if model.home and Path(path).is_absolute() else path
 
 
 def _command(model: ModelSettings) -> str:
     given = [*model.command, *model.args] or [model.server]
-    repository = [model.model_repository] if model.model_repository else []
+    repository = [_in_place(model.model_repository, model)] if model.model_repository else []
     dtype = [f"--dtype {model.dtype}"] if model.server == "vllm" else []
     return " ".join([*given, *repository, *dtype])
 

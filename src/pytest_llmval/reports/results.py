@@ -81,7 +81,7 @@ def _gate(gate: Gate) -> dict[str, Any]:
 def _asked(summary: Summary, version: str) -> dict[str, Any]:
     asked = summary.asked[version]
     spent = {name: getattr(asked, name) for name in ("prompt_tokens", "completion_tokens", "cost")}
-    return asdict(answer_counts([asked])) | spent
+    return asdict(answer_counts([asked])) | spent | {"server_deaths": asked.deaths}
 
 
 def _finite(value: Any) -> Any:

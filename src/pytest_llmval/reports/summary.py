@@ -64,6 +64,8 @@ class Asked:
     """Written for them."""
     cost: float | None = 0.0
     """US dollars for them; None where a price is not known."""
+    deaths: list[int | None] = field(default_factory=list)
+    """Exit status of each process of its server that died and was followed by another; None where nobody saw it."""
     needed: set[str] = field(default_factory=set)
     """Cases that single items asked for, when no item asked for their whole set."""
     whole_sets: set[str] = field(default_factory=set)

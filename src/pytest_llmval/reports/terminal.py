@@ -65,8 +65,10 @@ def _asked(asked: Asked) -> str:
         parts.append(f"{asked.empty} empty")
     if asked.cost != 0:
         parts.append(f"{asked.prompt_tokens + asked.completion_tokens:,} tokens, {dollars(asked.cost)}")
+    if asked.deaths:
+        parts.append(f"its server died (exit status {', '.join(map(str, asked.deaths))}) and was started anew")
     total = asked.measured + asked.replayed - asked.called
-    if not asked.whole_sets and len(asked.needed) < total:
+    if asked.needed and not asked.whole_sets and len(asked.needed) < total:
         parts.append(
             f"for {len(asked.needed)} selected: blocks are computed whole, so that numbers do not depend on it"
         )

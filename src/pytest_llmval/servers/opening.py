@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from pytest_llmval.case_sets.case import content_hash
 from pytest_llmval.errors import CapabilityMissing, ServerError
 
 if TYPE_CHECKING:
@@ -81,8 +82,13 @@ class Servers:
         from pytest_llmval.servers.remote.budget import Purse
         from pytest_llmval.servers.remote.opening import open_remote
 
-        self._purse = self._purse or Purse(self._terms.budget)
+        self._purse = self._purse or Purse(self._terms.budget, self._book)
         return open_remote(model, self._purse, log_of(model, self._terms.logs))
+
+    @property
+    def _book(self) -> Path | None:
+        """Where money is written down; nowhere without a limit."""
+        return None if self._terms.budget is None or not self._terms.logs else Path(self._terms.logs) / "spending.log"
 
     def close(self) -> None:
         """Stop all of them. Calling it twice is harmless."""
@@ -105,7 +111,9 @@ def price_of(model: ModelSettings) -> Price | None:
 
 def log_of(model: ModelSettings, folder: str) -> Path:
     """Where the server of a version writes that the run starts."""
-    return Path(folder or ".") / f"server-{re.sub(r'[^A-Za-z0-9._-]+', '-', model.name)}.log"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name)
+    told_apart = "" if name == model.name else f"-{content_hash(model.name)[:6]}"
+    return Path(folder or ".") / f"server-{name}{told_apart}.log"
 
 
 def require(library: str, extra: str, model: ModelSettings) -> None:

@@ -61,7 +61,7 @@ class ReplayServer:
         Raises:
             SettingsError: If a line holds no prompt or no answer; the message names it.
         """
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
+        lines = _read(Path(path)).split("\n")
         numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
         return cls([_entry(line, f"{Path(path).name}:{number}") for number, line in numbered])
 
@@ -129,6 +129,14 @@ class ReplayServer:
     def _lack(self, capability: str) -> NoReturn:
         msg = f"the replay server lacks the capability {capability!r}: it has what was answered, not the model"
         raise CapabilityMissing(msg)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path.name}: expected JSON Lines in UTF-8: {error}"
+        raise SettingsError(msg) from error
 
 
 def _plain(prompt: Prompt) -> Prompt:

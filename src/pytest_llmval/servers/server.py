@@ -60,6 +60,8 @@ class Location:
     """Id of its process, None where that is not known."""
     log: str | None = None
     """File it writes to, None where it writes to none of ours."""
+    deaths: tuple[int | None, ...] = ()
+    """Exit status of each process of it that died after it was ready; None where nobody saw it."""
 
 
 LOCAL_MODEL = Capabilities(loglikelihood=True, logprobs=True, logits=True, seed=True, token_ids=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -39,7 +39,7 @@ class ModelSettings:
     """Version whose weights this one claims to share; turns the layer and logit gates on."""
     answers: str | None = None
     """File of the `scripted` and `replay` servers: JSON Lines of prompt and answer."""
-    url: str = ""
+    url: str = field(default="", repr=False)
     """Base URL of a remote server; with the version of the interface for `openai`: `http://127.0.0.1:8000/v1`."""
     api_key_env: str | None = None
     """Environment variable that holds its key; None where none is sent."""
@@ -55,6 +55,8 @@ class ModelSettings:
     """How often a request is sent at most before it counts as unanswered."""
     streams: bool = False
     """Whether answers are streamed, which tells the time of the first token."""
+    options: tuple[tuple[str, Any], ...] = ()
+    """What is sent with each request for an answer beside the common names, `repeat_penalty` for example."""
     input_price: float | None = None
     """US dollars a million tokens in; None where nobody said."""
     output_price: float | None = None
@@ -72,7 +74,7 @@ class ModelSettings:
     """Interpreter of the environment that a server is started in; None for the one pytest runs in."""
     args: tuple[str, ...] = ()
     """More arguments of the server that is started."""
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Environment variables of the server that is started, beside those of pytest."""
     health: str = ""
     """Path that answers with status 200 once the server is ready; empty for what such servers have."""
@@ -85,9 +87,8 @@ class ModelSettings:
     def made_of(cls, values: Mapping[str, Any]) -> Self:
         """The settings from JSON or TOML values of the right types."""
         lists = {name: tuple(values[name]) for name in ("command", "args") if name in values}
-        env = values.get("env", ())
-        pairs = env.items() if isinstance(env, dict) else env
-        return cls(**{**values, **lists, "env": tuple((name, value) for name, value in pairs)})
+        tables = {name: _pairs(values.get(name, ())) for name in ("env", "options")}
+        return cls(**{**values, **lists, **tables})
 
     @property
     def folder(self) -> Path | None:
@@ -130,7 +131,7 @@ class ModelSettings:
         """The same model for the engine, by which tokens are counted and a server's numbers judged; None if unknown."""
         if self.is_engine:
             return self
-        folder = self.reference or (self.model if self.server == "vllm" and self.folder else None)
+        folder = self.reference or (self.model if self.server == "vllm" and not self.url and self.folder else None)
         if folder is None:
             return None
         adapter = None if self.reference else self.adapter
@@ -140,3 +141,8 @@ class ModelSettings:
     def weights_name(self) -> str:
         """The version whose weights these are."""
         return self.same_weights_as or self.name
+
+
+def _pairs(table: Any) -> tuple[tuple[str, Any], ...]:
+    """A table, or its pairs as JSON has them, as pairs that can be hashed."""
+    return tuple((name, value) for name, value in (table.items() if isinstance(table, dict) else table))

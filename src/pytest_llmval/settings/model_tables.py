@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.errors import SettingsError
@@ -20,16 +21,18 @@ _REMOTE = {
     "streams", "reference",
 }  # fmt: skip
 _STARTED = {"command", "env", "health", "start_timeout"}
+_OF_STARTING = {"env", "health", "start_timeout", "python", "args", "model_repository"}
 KEYS = {
     "transformers": _ALL | {"dtype", "revision", "adapter", "quantization", "device", "threads"},
-    "vllm": _ALL | _REMOTE | _STARTED | {"python", "args", "dtype", "revision", "adapter"},
+    "vllm": _ALL | _REMOTE | _STARTED | {"options", "python", "args", "dtype", "revision", "adapter"},
     "triton": _ALL | _REMOTE | _STARTED | {"python", "args", "revision", "protocol", "model_repository"},
-    "openai": _ALL | _REMOTE | _STARTED,
-    "litellm": _ALL | _REMOTE,
+    "openai": _ALL | _REMOTE | _STARTED | {"options"},
+    "litellm": _ALL | _REMOTE | {"options"},
     "replay": _ALL | {"answers"},
     "scripted": _ALL | {"answers"},
 }
 """What can be said of a version, by its server."""
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PATHS = ("model", "adapter", "answers", "reference", "model_repository", "python")
 NAMED_BY_THEIR_SERVER = ("openai", "triton", "litellm")
 """Servers whose `model` is a name of theirs and never a folder."""
@@ -55,6 +58,9 @@ def _model(name: str, table: object, path: Path) -> ModelSettings:
         raise SettingsError(msg)
     check_keys(table, set().union(*KEYS.values()), place)
     _check_types(table, place)
+    if not VARIABLE.fullmatch(table.get("api_key_env", "KEY")):
+        msg = f"{place}: api_key_env is no name of an environment variable; a key itself belongs into the environment"
+        raise SettingsError(msg)
     server = table.get("server", "transformers")
     check_choice(server, KEYS, f"{place}: unknown server")
     _check_fitting(table, server, place)
@@ -68,6 +74,9 @@ def _model(name: str, table: object, path: Path) -> ModelSettings:
 
 def _check_fitting(table: Mapping[str, Any], server: str, place: str) -> None:
     """Refuse keys that another server has: they would do nothing."""
+    for key in _OF_STARTING & set(table) if table.get("url") else ():
+        msg = f"{place}: {key} does nothing with a url: that server runs already"
+        raise SettingsError(msg)
     for key in table:
         if key not in KEYS[server]:
             owners = ", ".join(f'"{name}"' for name, keys in KEYS.items() if key in keys)
@@ -85,6 +94,7 @@ def _check_types(table: Mapping[str, Any], place: str) -> None:
 
 WHOLE, SECONDS, DOLLARS = "a whole number of at least 1", "seconds above 0", "US dollars a million tokens, 0 or more"
 LIST, TABLE, SWITCH = "a list of texts", "a table of texts", "true or false"
+OPTIONS = "a table of texts, numbers and switches"
 EXPECTED = {
     "threads": WHOLE,
     "concurrency": WHOLE,
@@ -99,8 +109,15 @@ EXPECTED = {
     "command": LIST,
     "args": LIST,
     "env": TABLE,
+    "options": OPTIONS,
 }
 """What is not text."""
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float)
+
+
 CHECKS: dict[str, Callable[[Any], bool]] = {
     WHOLE: lambda value: type(value) is int and value >= 1,
     SECONDS: lambda value: type(value) in (int, float) and 0 < value < math.inf,
@@ -108,6 +125,9 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     SWITCH: lambda value: isinstance(value, bool),
     LIST: lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
     TABLE: lambda value: isinstance(value, dict) and all(isinstance(each, str) for each in value.values()),
+    OPTIONS: lambda value: (
+        isinstance(value, dict) and all(isinstance(each, str | int | float) for each in value.values())
+    ),
     "text": lambda value: isinstance(value, str),
 }
 """What a value of the file is checked to be."""
@@ -115,7 +135,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
 
 def _located(model: ModelSettings, folder: Path) -> ModelSettings:
     """Paths made absolute. A model that is no folder below the file may be a hub id, so it stays as it is."""
-    is_a_name = model.server in NAMED_BY_THEIR_SERVER
+    is_a_name = model.server in NAMED_BY_THEIR_SERVER or bool(model.url)
     changes = {
         key: str(folder / value)
         for key in PATHS

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_llmval.settings.urls import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +39,11 @@ def _problems_of_asking(model: ModelSettings) -> Iterator[str]:
         yield from _problem_of_url(model)
     if model.url and model.command:
         yield "both url and command are given; expected the one of a server that runs, or the other to start one"
-    if not model.model and not _is_alone(model):
+    if not model.model and not _is_alone(model) and (model.url or model.server != "vllm"):
         yield 'model = "…" is missing; give the name by which the server knows the model'
+    whose = shown_url(model.url) or model.model
     if model.api_key_env and not os.environ.get(model.api_key_env, "").strip():
-        yield f"the environment variable {model.api_key_env} is not set; expected the key of {model.url or model.model}"
+        yield f"the environment variable {model.api_key_env} is not set; expected the key of {whose}"
     if (model.input_price is None) != (model.output_price is None):
         yield "one of input_price and output_price is missing; expected both, in US dollars a million tokens"
     if model.reference and not (Path(model.reference) / "config.json").is_file():
@@ -60,7 +64,7 @@ def _problem_of_url(model: ModelSettings) -> Iterator[str]:
     example = "http://127.0.0.1:8000" if model.server == "triton" else "http://127.0.0.1:8000/v1"
     start = {"openai": ", or command = [...] to start one", "triton": ", or model_repository = … to start one"}
     expected = f"expected the base URL of the server, such as {example!r}{start.get(model.server, '')}"
-    yield f"url = {model.url!r}; {expected}"
+    yield f"url = {shown_url(model.url)!r}; {expected}"
 
 
 def _problems_of_starting(model: ModelSettings) -> Iterator[str]:
@@ -74,8 +78,14 @@ def _problems_of_starting(model: ModelSettings) -> Iterator[str]:
         yield f"model_repository: there is no folder {model.model_repository}"
 
 
+def search_path(model: ModelSettings) -> str:
+    """Where programs of a command are looked for: beside this interpreter too, for environments that are not active."""
+    beside = str(Path(sys.executable).parent)
+    return dict(model.env).get("PATH") or os.pathsep.join([beside, os.environ.get("PATH", "")])
+
+
 def _search_path(model: ModelSettings) -> str:
-    return os.pathsep.join([model.home, dict(model.env).get("PATH") or os.environ.get("PATH", "")])
+    return os.pathsep.join([model.home, search_path(model)])
 
 
 def _problems_of_folder(model: ModelSettings) -> Iterator[str]:

@@ -57,6 +57,10 @@ class Settings:
 
         Bugs are put into the candidate alone; nothing that was recorded may come from a broken model.
         """
+        for model in filter(None, (self.candidate, self.baseline)):
+            if not model.is_engine and not model.is_recorded and model.server != "scripted":
+                msg = f"--llmval-audit: bugs are put into a model in memory; that of {model.name!r} is not in this run"
+                raise SettingsError(msg)
         folder = Path(tempfile.mkdtemp(prefix="llmval-audit-"))
         moved = dataclasses.replace(self, store=folder / "store", out=folder / "out", audit_folder=folder)
         if self.candidate is None or self.baseline is not None:
@@ -77,6 +81,9 @@ def _told_apart(
 ) -> tuple[ModelSettings, ModelSettings]:
     """Both versions, folders named by as much of their paths as tells them apart; a name from the file stays."""
     sides = (candidate, baseline)
+    if any(side.is_asked for side in sides):
+        msg = f"candidate and baseline are both called {candidate.name!r}; give each an entry of its own in [models]"
+        raise SettingsError(msg)
     tails = [Path(side.model).parts for side in sides]
     length = next((n for n in range(1, max(map(len, tails)) + 1) if tails[0][-n:] != tails[1][-n:]), None)
     names = ["/".join(tail[-length:]) if length else side.model for side, tail in zip(sides, tails, strict=True)]

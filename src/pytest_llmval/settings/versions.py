@@ -34,7 +34,7 @@ def resolve_version(
     if name in config.models:
         return _checked(config.models[name], option)
     if name.startswith(("http://", "https://")):
-        return ModelSettings(name=shown_url(name), server="openai", url=name)
+        return ModelSettings(name=shown_url(name), server="openai", url=name.rstrip("/"))
     folder = working_folder / name
     if folder.is_dir():
         return _checked(ModelSettings(name=_folder_name(folder), model=str(folder.resolve())), option)

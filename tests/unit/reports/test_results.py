@@ -63,6 +63,7 @@ def test_a_run(summary, gate):
                 "prompt_tokens": 900,
                 "completion_tokens": 300,
                 "cost": 0.25,
+                "server_deaths": [],
             }
         },
         "datasets": ["faq@1"],

@@ -210,7 +210,8 @@ class BrokeredServer:
 
     def location(self) -> Location:
         """Where it is found."""
-        return Location(**self._call("location").values["location"])
+        told = self._call("location").values["location"]
+        return Location(**(told | {"deaths": tuple(told["deaths"])}))
 
     def restart(self) -> None:
         """End the server's process and start it anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_llmval.errors import (
+    BudgetSpent,
     CapabilityMissing,
     RequestRefused,
     ServerError,
@@ -12,7 +13,7 @@ from pytest_llmval.errors import (
 )
 from pytest_llmval.servers.broker.channel import Message
 
-OURS = (CapabilityMissing, RequestRefused, ServerError, SettingsError, StoreError, StoreUnwritable)
+OURS = (BudgetSpent, CapabilityMissing, RequestRefused, ServerError, SettingsError, StoreError, StoreUnwritable)
 PYTHONS = (ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, RuntimeError)
 """What a model raises in a serial run as well: a test may expect it."""
 KINDS: dict[str, type[Exception]] = {kind.__name__: kind for kind in (*OURS, *PYTHONS)}

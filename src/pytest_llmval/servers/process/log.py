@@ -10,7 +10,7 @@ from pytest_llmval.errors import StoreUnwritable
 if TYPE_CHECKING:
     from pathlib import Path
 
-TAIL_LINES = 15
+TAIL_LINES, LINE_LENGTH = 15, 400
 READ_BYTES = 65_536
 """How much of the end is read: servers write megabytes."""
 
@@ -49,4 +49,5 @@ def said_since(log: Path, offset: int) -> str:
 
 def tail(log: Path) -> str:
     """The last lines of a log, indented; empty when there are none."""
-    return "\n".join(f"    {line}" for line in said_since(log, 0).splitlines()[-TAIL_LINES:])
+    lines = said_since(log, 0).splitlines()[-TAIL_LINES:]
+    return "\n".join(f"    {line if len(line) <= LINE_LENGTH else line[:LINE_LENGTH] + '…'}" for line in lines)

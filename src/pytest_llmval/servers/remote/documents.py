@@ -27,7 +27,8 @@ def read_document(body: dict[str, Any], text: str) -> DocumentLikelihood:
     inside = [each.token for each in text_tokens(body, text) if each.start >= 0]
     known = [token.logprob for token in inside if token.logprob is not None]
     if not known or len(known) < len(inside):
-        msg = f"{len(inside) - len(known)} of {len(inside)} tokens have no logprob; expected BOS before the text"
+        lost = f"{len(inside) - len(known)} of {len(inside)} tokens have no logprob"
+        msg = f"{lost}; expected BOS before the text, and a logprob of each token of it"
         raise RequestRefused(msg)
     return DocumentLikelihood(math.fsum(known), len(known))
 

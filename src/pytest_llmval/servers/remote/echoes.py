@@ -85,7 +85,9 @@ def text_tokens(body: dict[str, Any], text: str) -> list[Placed]:
     if tokens is None:
         msg = "asked for the logprobs of the prompt, none came back"
         raise RequestRefused(msg)
-    placed = _place(tokens, whole if whole.startswith(text) else text)
+    placed = _place(tokens, whole) if whole.startswith(text) else None
+    # Some give the text with what they wrote after it, and logprobs of less.
+    placed = placed or _place(tokens, text)
     if placed is None:
         msg = f"the tokens that came back read {''.join(each.token for each in tokens)[:60]!r}; expected {text[:60]!r}"
         raise RequestRefused(msg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmval.errors import CapabilityMissing, ServerError
@@ -64,7 +64,7 @@ class Standing:
     """A server that runs anyway."""
 
     name: str
-    url: str
+    url: str = field(repr=False)
     model: str
     api_key_env: str | None = None
 
@@ -81,7 +81,7 @@ class Standing:
 
     def location(self) -> Location:
         """Its URL is all that is known."""
-        return Location(self.url)
+        return Location(shown_url(self.url))
 
     def peak_memory(self) -> int | None:
         """It may run on another machine."""
@@ -117,7 +117,7 @@ class Started:
 
     def location(self) -> Location:
         """Where it is found; it is started for it."""
-        return Location(self.url, self.server.pid, str(self.server.log))
+        return Location(self.url, self.server.pid, str(self.server.log), tuple(self.server.deaths))
 
     def peak_memory(self) -> int | None:
         """The most bytes of main memory that its processes took together."""
@@ -139,7 +139,7 @@ def api_key(endpoint: Endpoint) -> str:
         return ""
     key = os.environ.get(name, "").strip()
     if not key:
-        whose = endpoint.url or endpoint.model
+        whose = shown_url(endpoint.url) or endpoint.model
         msg = f"version {endpoint.name!r}: the environment variable {name} is not set; expected the key of {whose}"
         raise ServerError(msg)
     return key

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
+import functools
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, wait
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pytest_llmval.errors import RequestRefused
+from pytest_llmval.servers.daemons import cancel_all, start_calls
 from pytest_llmval.servers.remote.faults import Unanswered
 
 if TYPE_CHECKING:
@@ -30,15 +32,14 @@ def gather(calls: Sequence[Callable[[], T]], at_once: int) -> list[Gathered[T]]:
     Raises:
         ServerError: If the server is down or refuses all requests.
     """
-    pool = ThreadPoolExecutor(max_workers=max(1, at_once), thread_name_prefix="llmval-remote")
     state = _State()
-    futures: list[Future[Gathered[T]]] = [pool.submit(_outcome, call, state) for call in calls]
-    is_interrupted = True
+    made = [functools.partial(_outcome, call, state) for call in calls]
+    futures: list[Future[Gathered[T]]] = start_calls(made, at_once, "llmval-remote")
     try:
         _wait_for_all_or_a_fault(futures)
-        is_interrupted = False
-    finally:  # Ctrl-C does not wait for a server that may take minutes
-        pool.shutdown(wait=not is_interrupted, cancel_futures=True)
+    finally:
+        cancel_all(futures)
+    wait(futures)  # which Ctrl-C does not come to
     _raise_fault(futures)
     return [future.result() for future in futures]
 

@@ -48,7 +48,7 @@ class HttpSender:
             ServerError: If the key or the URL cannot be used.
         """
         if not self.endpoint.url.startswith(("http://", "https://")):
-            msg = f"version {self.endpoint.name!r}: url = {self.endpoint.url!r}; expected http://… or https://…"
+            msg = f"version {self.endpoint.name!r}: url = {shown_url(self.endpoint.url)!r}; expected http://… or https://…"
             raise ServerError(msg)
         _ = self._client
 

@@ -12,6 +12,7 @@ from pytest_llmval.servers.process.launched import LaunchedServer
 from pytest_llmval.servers.process.log import open_log
 from pytest_llmval.servers.remote.triton.starting import HEALTH as TRITON_HEALTH
 from pytest_llmval.servers.remote.triton.starting import triton_command, triton_environment
+from pytest_llmval.settings.problems import search_path
 
 if TYPE_CHECKING:
     from pytest_llmval.settings import ModelSettings
@@ -86,7 +87,7 @@ def served_name(model: ModelSettings) -> str:
 
 def _environment(model: ModelSettings) -> tuple[tuple[str, str], ...]:
     """No telemetry, one thread a core only where the user says so; what the user says comes last."""
-    ours = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    ours = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PATH": search_path(model)}
     if model.server == "triton":
         ours |= triton_environment(model)
     return tuple((ours | dict(model.env)).items())

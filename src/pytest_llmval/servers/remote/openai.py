@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass, replace
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_llmval.errors import CapabilityMissing, RequestRefused
@@ -58,6 +59,7 @@ class OpenAIServer:
         reference: Reference,
         scoring: Scoring | None = None,
         streams: bool = False,
+        options: tuple[tuple[str, Any], ...] = (),
         name: str = "openai",
     ) -> None:
         """A server that is asked over a transport; nothing is asked yet.
@@ -68,6 +70,7 @@ class OpenAIServer:
             reference: What is known here of the model.
             scoring: How it says the probabilities of given texts; by default by echo.
             streams: Whether answers come in pieces, for the time of the first token.
+            options: What is sent with each request for an answer beside the common names.
             name: Kind of the server, for messages.
         """
         self.name = name
@@ -76,21 +79,32 @@ class OpenAIServer:
         self._reference = reference
         self._scoring = scoring or ByEcho()
         self._streams = streams
+        self._options = options
+        self._looking = RLock()
+        """Held while the server is looked at, which only one thread need do."""
+        self._model = ""
+        self._probed: Probed | None = None
 
-    @functools.cached_property
+    @property
     def model(self) -> str:
         """Name of the model, as the server calls it.
 
         Raises:
             ServerError: If none was named and the server does not serve exactly one.
         """
-        self._transport.open()
-        return self._endpoint.model or only_model(self._endpoint.name, self._transport)
+        with self._looking:
+            if not self._model:
+                self._transport.open()
+                self._model = self._endpoint.model or only_model(self._endpoint.name, self._transport)
+            return self._model
 
-    @functools.cached_property
+    @property
     def probed(self) -> Probed:
         """What the server was found to do, by asking it once."""
-        return probe(self._transport, self.model, self._scoring)
+        with self._looking:
+            if self._probed is None:
+                self._probed = probe(self._transport, self.model, self._scoring, self._options)
+            return self._probed
 
     @property
     def capabilities(self) -> Capabilities:
@@ -142,7 +156,7 @@ class OpenAIServer:
     def _extras(self, requests: Sequence[Request]) -> Extras:
         """Plain requests cost no probing."""
         special = any(request.decoding.top_k or request.decoding.logprobs is not None for request in requests)
-        return self.probed.extras if special else Extras()
+        return replace(self.probed.extras if special else Extras(), options=self._options)
 
     def _job(self, request: Request, extras: Extras) -> Job:
         try:
@@ -260,7 +274,8 @@ class OpenAIServer:
     def restart(self) -> None:
         """Start it anew, and look again at what it does."""
         self._endpoint.restart()
-        self.__dict__.pop("probed", None)
+        with self._looking:
+            self._probed = None
 
     def peak_memory(self) -> int | None:
         """Main memory of a server that this run started, None of another."""

@@ -37,7 +37,12 @@ def open_remote(model: ModelSettings, purse: Purse, log: Path) -> Server:
         sender = LitellmSender(model)
         transport = transport_over(model, sender, Account(purse, price(model)))
         return OpenAIServer(
-            sender.endpoint, transport, reference=Reference(model), streams=model.streams, name=model.server
+            sender.endpoint,
+            transport,
+            reference=Reference(model),
+            streams=model.streams,
+            options=model.options,
+            name=model.server,
         )
     endpoint = _endpoint(model, log)
     if model.server == "triton":
@@ -45,9 +50,16 @@ def open_remote(model: ModelSettings, purse: Purse, log: Path) -> Server:
 
         return open_triton(model, endpoint, Account(purse, price(model)))
     transport = transport_over(model, HttpSender(endpoint, model.concurrency), Account(purse, price(model)))
-    scoring = ByPromptLogprobs() if model.server == "vllm" else ByEcho()
+    reference = Reference(model)
+    scoring = ByPromptLogprobs(reference) if model.server == "vllm" else ByEcho()
     return OpenAIServer(
-        endpoint, transport, reference=Reference(model), scoring=scoring, streams=model.streams, name=model.server
+        endpoint,
+        transport,
+        reference=reference,
+        scoring=scoring,
+        streams=model.streams,
+        options=model.options,
+        name=model.server,
     )
 
 

@@ -22,6 +22,8 @@ class Extras:
     top_k: bool = False
     token_ids: bool = False
     """Whether `return_token_ids` makes them come back."""
+    options: tuple[tuple[str, Any], ...] = ()
+    """What the user wants sent with each request for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Post:
     payload: dict[str, Any] | None
     """JSON values; None for a request that only looks."""
     input_tokens: int = 0
-    """Tokens of what is read, about, unless a tokenizer counted them."""
+    """Tokens of what is read: a quarter of its bytes, unless a tokenizer counted them."""
     output_tokens: int = 0
     """Most tokens that may be written."""
     is_exact: bool = False
@@ -78,7 +80,8 @@ def _refuse_empty(prompt: str) -> None:
 def _options(request: Request, extras: Extras) -> dict[str, Any]:
     """Only what differs from the interface's defaults: servers refuse names that they do not know."""
     decoding = request.decoding
-    options: dict[str, Any] = {"max_tokens": decoding.max_tokens, "temperature": decoding.temperature}
+    options: dict[str, Any] = dict(extras.options)
+    options |= {"max_tokens": decoding.max_tokens, "temperature": decoding.temperature}
     if decoding.temperature > 0:
         options["seed"] = request.seed
     if decoding.top_p != 1:

@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.errors import RequestRefused
+from pytest_llmval.servers.reference import count_roughly
 from pytest_llmval.servers.remote.echoes import is_broken, text_tokens
 from pytest_llmval.servers.remote.faults import NotThere, Unanswered
 from pytest_llmval.servers.remote.payloads import CHAT, COMPLETIONS, Extras, Post, response_format
@@ -90,16 +91,24 @@ class Given:
 class Probe:
     """A server that is being asked."""
 
-    def __init__(self, transport: Transport, model: str, path: str, attempts: int | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        model: str,
+        path: str,
+        attempts: int | None = None,
+        options: tuple[tuple[str, Any], ...] = (),
+    ) -> None:
         self.transport = transport
         self.model = model
         self._path = path
         self._attempts = attempts
+        self._options = options
         self.is_chat = path == CHAT
 
     def hasty(self) -> Probe:
         """The same for options over which the server may break down: it is not insisted on an answer."""
-        return Probe(self.transport, self.model, self._path, ATTEMPTS)
+        return Probe(self.transport, self.model, self._path, ATTEMPTS, self._options)
 
     def ask(self, **options: Any) -> Given:
         """The answer to the same prompt as always, greedy unless the options say otherwise."""
@@ -107,10 +116,10 @@ class Probe:
 
     def _payload(self) -> dict[str, Any]:
         prompt = {"messages": [{"role": "user", "content": PROMPT}]} if self.is_chat else {"prompt": PROMPT}
-        return {"model": self.model, "max_tokens": TOKENS, "temperature": 0} | prompt
+        return dict(self._options) | {"model": self.model, "max_tokens": TOKENS, "temperature": 0} | prompt
 
     def _sized(self, payload: dict[str, Any]) -> Post:
-        return Post(self._path, payload, len(PROMPT), payload["max_tokens"] * payload.get("n", 1))
+        return Post(self._path, payload, count_roughly(PROMPT), payload["max_tokens"] * payload.get("n", 1))
 
     def streamed(self) -> tuple[Given, float | None]:
         """The greedy answer in pieces, and the seconds until the first."""
@@ -122,13 +131,13 @@ class Probe:
         return self.ask(temperature=1, seed=seed, **options)
 
 
-def probe(transport: Transport, model: str, scoring: Scoring) -> Probed:
+def probe(transport: Transport, model: str, scoring: Scoring, options: tuple[tuple[str, Any], ...] = ()) -> Probed:
     """What the server does of what it may be asked, by about fifteen requests of a few tokens each.
 
     Raises:
         ServerError: If it does not answer at all.
     """
-    completions, chat = Probe(transport, model, COMPLETIONS), Probe(transport, model, CHAT)
+    completions, chat = (Probe(transport, model, path, options=options) for path in (COMPLETIONS, CHAT))
     plain = [_looked("completions", completions), _looked("chat", chat)]
     probes = [each for each, finding in zip((completions, chat), plain, strict=True) if finding.holds]
     if not probes:
@@ -136,7 +145,7 @@ def probe(transport: Transport, model: str, scoring: Scoring) -> Probed:
     greedy = probes[0].ask()
     with expected_shape(greedy.body):
         findings = [*plain, _usage(greedy), *_options(probes, greedy)]
-        found, echo_tokens = _loglikelihood(probes[0], scoring)
+        found, echo_tokens = _loglikelihood(probes[0].hasty(), probes[0], scoring)
     return Probed((*findings, found), echo_tokens)
 
 
@@ -264,7 +273,7 @@ def _logprobs_of(asked: Probe) -> tuple[bool, str]:
     return True, f"asked for logprobs ({where}), one a token came back"
 
 
-def _loglikelihood(asked: Probe, scoring: Scoring) -> tuple[Finding, int]:
+def _loglikelihood(asked: Probe, patient: Probe, scoring: Scoring) -> tuple[Finding, int]:
     """Whether logprobs of given text are those with which the server wrote it, and the tokens that has to cost."""
     if asked.is_chat:
         evidence = "without completions the logprobs of a prompt cannot be asked"
@@ -272,7 +281,7 @@ def _loglikelihood(asked: Probe, scoring: Scoring) -> tuple[Finding, int]:
     tried = []
     for most in (0, 1):
         check = functools.partial(_compare_scores, asked, scoring, most)
-        tried.append((_tried("loglikelihood", check, asked), most))
+        tried.append((_tried("loglikelihood", check, patient), most))
         if tried[-1][0].holds:
             break
     return max(tried, key=lambda each: (each[0].holds, not each[0].refused, each[1]))
@@ -286,6 +295,8 @@ def _compare_scores(asked: Probe, scoring: Scoring, most: int) -> tuple[bool, st
         written = asked.sampled(seed, prompt=prompt, logprobs=1)
         text = prompt + written.text
         body = asked.transport.post(scoring.post(asked.model, text, most), attempts=ATTEMPTS).body
+        if most == 0 and usage_of(body).completion_tokens > 0:
+            return False, f"asked for no token after a text, {usage_of(body).completion_tokens} were written"
         try:
             read = text_tokens(scoring.read(body, text), text)
         except RequestRefused as unread:  # by us: the server did not refuse, and gave something else

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_llmval.errors import RequestRefused
 from pytest_llmval.servers.reference import count_roughly
 from pytest_llmval.servers.remote.payloads import COMPLETIONS, Post
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pytest_llmval.servers.reference import Reference
 
 
 class Scoring(Protocol):
@@ -25,6 +28,7 @@ class Scoring(Protocol):
 
         Raises:
             KeyError, IndexError, TypeError, AttributeError: If it has another shape.
+            RequestRefused: If the tokens cannot be made out.
         """
 
 
@@ -48,6 +52,10 @@ class ByPromptLogprobs:
 
     dtype: str | None = "float32"
 
+    def __init__(self, reference: Reference) -> None:
+        """A way that knows the first token by the reference's tokenizer, where there is one."""
+        self._reference = reference
+
     def post(self, model: str, text: str, max_tokens: int) -> Post:
         """A completion with `prompt_logprobs`; at least one token has to be generated."""
         options = {"prompt_logprobs": 1, "return_token_ids": True, "max_tokens": max(1, max_tokens), "temperature": 0}
@@ -61,7 +69,7 @@ class ByPromptLogprobs:
             return body | {"choices": [choice | {"logprobs": None}]}
         tables = [table or {} for table in given]
         own = [table.get(str(number)) for table, number in zip(tables, ids, strict=True)]
-        tokens = _texts(own, text)
+        tokens = [self._first(ids[0], own, text), *_decoded(own)[1:]]
         first = 0 if tokens[0] else 1  # BOS is no part of the text
         logprobs = {
             "tokens": tokens[first:],
@@ -70,12 +78,24 @@ class ByPromptLogprobs:
         }
         return body | {"choices": [choice | {"logprobs": logprobs, "text": text}]}
 
+    def _first(self, token_id: int, entries: Sequence[Mapping[str, Any] | None], text: str) -> str:
+        """The text of the first token, of which the server tells nothing; empty for BOS.
 
-def _texts(entries: Sequence[Mapping[str, Any] | None], text: str) -> list[str]:
-    """The texts of the tokens. Of the first nothing is told: it has what the others leave of the text."""
-    known = [entry["decoded_token"] if entry else "" for entry in entries]
-    rest = "".join(known[1:])
-    return [text.removesuffix(rest) if text.endswith(rest) else "", *known[1:]]
+        Raises:
+            RequestRefused: If nobody can tell: without the tokenizer, and with characters of several tokens.
+        """
+        if self._reference.is_known:
+            tokenizer = self._reference.tokenizer
+            return "" if token_id == tokenizer.bos_token_id else str(tokenizer.decode([token_id]))
+        rest = "".join(_decoded(entries)[1:])
+        if not text.endswith(rest):
+            msg = 'whether BOS stands before the text cannot be told; name a folder with the tokenizer, reference = "…"'
+            raise RequestRefused(msg)
+        return text.removesuffix(rest)
+
+
+def _decoded(entries: Sequence[Mapping[str, Any] | None]) -> list[str]:
+    return [entry["decoded_token"] if entry else "" for entry in entries]
 
 
 def _top(table: Mapping[str, Mapping[str, Any]]) -> dict[str, float] | None:

@@ -76,4 +76,4 @@ class Sender(Protocol):
         """
 
     def close(self) -> None:
-        """Close the connections; `open` makes others."""
+        """Close the connections."""

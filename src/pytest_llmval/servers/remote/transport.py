@@ -11,6 +11,7 @@ from pytest_llmval.errors import ServerError
 from pytest_llmval.servers.remote.budget import Free, usage_in
 from pytest_llmval.servers.remote.faults import Unanswered
 from pytest_llmval.servers.remote.limiter import Limiter, Limits, Outcome
+from pytest_llmval.servers.remote.replies import expected_shape
 from pytest_llmval.servers.remote.sending import Watch
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pytest_llmval.servers.remote.limiter import Permit
     from pytest_llmval.servers.remote.payloads import Post
     from pytest_llmval.servers.remote.sending import Arrival, Sender
+
+REST_SECONDS = 30.0
+"""How long a server that gives no answer is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,9 @@ class Transport:
         self._chance = random.Random(seed)  # noqa: S311 - spreads the attempts, guards nothing
         self._sleep = sleep
         self._is_closed = False
-        self._gave_up = False
-        """Whether the last request was insisted on in vain; then the next ones are sent once, until one is answered."""
+        self._gave_up: Unanswered | None = None
+        """Why the last request was insisted on in vain; then the next ones are sent once, until one is answered."""
+        self._gave_up_at = 0.0
 
     def open(self) -> None:
         """Make ready to ask; to be called before threads share the transport.
@@ -101,7 +106,6 @@ class Transport:
             ServerError: If the server cannot be asked at all.
         """
         self._sender.open()
-        self._is_closed = False
 
     def post(self, post: Post, *, streams: bool = False, attempts: int | None = None) -> Reply:
         """The answer to a request.
@@ -117,6 +121,7 @@ class Transport:
             BudgetSpent: If it might cost more than is left.
             ServerError: If the server refuses all requests.
         """
+        self._refuse_soon_after_giving_up()
         start, held, attempt = time.perf_counter(), 0.0, 0
         while True:
             attempt += 1
@@ -124,6 +129,7 @@ class Transport:
                 asked = time.perf_counter()
                 permit = self.limiter.acquire(post.tokens)
                 held += time.perf_counter() - asked
+                self._refuse_after_the_end(permit)
                 watch, arrival, cost = self._attempt(post, permit, streams=streams)
             except Unanswered as fault:
                 self._clean(fault)
@@ -134,10 +140,24 @@ class Transport:
             except ServerError as fault:
                 self._clean(fault)
                 raise type(fault)(self._placed(post, str(fault))) from fault
-            self._gave_up = False
+            self._gave_up = None
             seconds = watch.seconds
             waited = time.perf_counter() - start - seconds
             return Reply(arrival.body, watch.started_at, seconds, arrival.first_token_seconds, waited, attempt, cost)
+
+    def _refuse_soon_after_giving_up(self) -> None:
+        """Raise Unanswered for a while after the server was found down: a test each would wait as long as the first."""
+        passed = time.perf_counter() - self._gave_up_at
+        if self._gave_up is not None and passed < REST_SECONDS:
+            msg = f"{self._gave_up} ({passed:.0f} s ago; not asked again before {REST_SECONDS:.0f} s)"
+            raise Unanswered(msg)
+
+    def _refuse_after_the_end(self, permit: Permit) -> None:
+        """Raise ServerError when the transport was closed meanwhile: threads outlive a Ctrl-C."""
+        if self._is_closed:
+            self.limiter.release(permit, Outcome("failed"))
+            msg = "the run is over"
+            raise ServerError(msg)
 
     def _wait_after(self, post: Post, attempt: int, passed: float, fault: Unanswered, attempts: int | None) -> float:
         """Seconds until the next attempt.
@@ -155,11 +175,13 @@ class Transport:
         wait = max(growing * (1 - self._chance.random() / 2), fault.retry_after or 0.0)
         if attempt < most and passed + wait <= patience.seconds and not self._is_closed:
             return wait
-        self._gave_up = attempts is None
         why = f"no answer after {attempt} attempt{'s' * (attempt > 1)} in {passed:.1f} s"
         if attempt < most and not self._is_closed:
             why += f", and the next one would come {wait:.0f} s later, past the {patience.seconds:g} s that are allowed"
-        raise Unanswered(self._placed(post, f"{why}; the last one: {fault}")) from fault
+        given_up = Unanswered(self._placed(post, f"{why}; the last one: {fault}"))
+        if attempts is None:
+            self._gave_up, self._gave_up_at = given_up, time.perf_counter()
+        raise given_up from fault
 
     def _attempt(self, post: Post, permit: Permit, *, streams: bool) -> tuple[Watch, Arrival, float | None]:
         outcome = Outcome("failed")
@@ -167,7 +189,8 @@ class Transport:
             with self._account.bill(post) as bill:
                 watch = Watch(self._patience.timeout)
                 arrival = self._sender.send(post, watch, streams=streams)
-                bill.usage = usage_in(arrival.body)
+                with expected_shape(arrival.body):
+                    bill.usage = usage_in(arrival.body)
             outcome = Outcome("answered", bill.usage.total if bill.usage else None)
         except Unanswered as fault:
             if fault.throttled:
@@ -190,6 +213,6 @@ class Transport:
         return f"version {self._name!r}: {self._sender.place(post)}: {text}"
 
     def close(self) -> None:
-        """Close the connections and begin no attempt more; `open` makes others."""
+        """Close the connections for good: threads that are still asking get no answer more."""
         self._is_closed = True
         self._sender.close()

@@ -139,12 +139,16 @@ def echoed(body, prompt):
     unit = LN10 if defect("base 10") else 1
     values = [None] + [float(rows[at - shift, ids[at]]) / unit for at in range(1, len(ids))]
     tops = [None] + [top_of(rows[at - shift], ids[at]) for at in range(1, len(ids))]
+    if not body["max_tokens"] and defect("zero is no limit"):
+        body = body | {"max_tokens": 7}
     if body["max_tokens"]:
         (more,) = generate(body, prompt)
         ids = [*ids, *more.token_ids]
         values += [each.logprob for each in more.logprobs]
         tops += [{each.token: each.logprob} for each in more.logprobs]
         prompt += more.text
+        if defect("last token without logprob"):
+            ids, values, tops = ids[:-1], values[:-1], tops[:-1]
     logprobs = completion_logprobs(ids, values, tops)
     choice = {"index": 0, "text": prompt, "finish_reason": "length", "logprobs": logprobs}
     return [choice], usage(len(rows), body["max_tokens"])

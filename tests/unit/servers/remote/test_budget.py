@@ -89,17 +89,49 @@ def test_a_server_that_counts_no_tokens_is_paid_the_most():
 
 
 def test_estimates_follow_what_the_server_counts():
-    """Before any answer each byte counts as a token, 40 for 10; then the largest ratio seen, here 1.5 tokens."""
+    """Before any answer each byte counts as a token, 40 for 10; then a quarter more than the most that was counted."""
     account = Account(Purse(80), Price(MILLION, 0))
     rough = Post("completions", {}, input_tokens=10)
 
-    assert pay(account, rough, Usage(15, 0)) == 15
+    with pytest.raises(BudgetSpent, match="may cost 84"):
+        pay(account, Post("completions", {}, input_tokens=21))
+    assert pay(account, rough, Usage(16, 0)) == 16
     assert pay(account, rough, Usage(12, 0)) == 12
-    for _ in range(3):
-        assert pay(account, rough, Usage(12, 0)) == 12
-    # 15 + 4 x 12 = 63 dollars are spent; 12 estimated tokens may be 18, and 63 + 18 is more than 80.
-    with pytest.raises(BudgetSpent, match="may cost 18"):
-        pay(account, Post("completions", {}, input_tokens=12), Usage(12, 0))
+    # 28 dollars are spent; 26 estimated tokens may be 26 x 1.6 x 1.25 = 52, and 28 + 52 is 80.
+    with pytest.raises(BudgetSpent, match="may cost 54"):
+        pay(account, Post("completions", {}, input_tokens=27), Usage(12, 0))
+    assert pay(account, Post("completions", {}, input_tokens=26), Usage(12, 0)) == 12
+
+
+def test_exact_counts_teach_nothing_about_estimates():
+    """A tokenizer that counted the first says nothing about a quarter of the bytes of the second."""
+    account = Account(Purse(50), Price(MILLION, 0))
+    pay(account, Post("completions", {}, input_tokens=10, is_exact=True), Usage(10, 0))
+
+    with pytest.raises(BudgetSpent, match="may cost 44"):
+        pay(account, Post("completions", {}, input_tokens=11), Usage(11, 0))
+
+
+def test_money_is_written_down_for_whoever_follows(tmp_path):
+    """A second purse knows what the first spent, and counts what it had set aside; a torn line counts nothing."""
+    book = tmp_path / "spending.log"
+    account = Account(Purse(200, book), DEAR)
+    pay(account, ASKED, Usage(10, 5))
+    under_way = account.bill(ASKED)
+    under_way.__enter__()
+    with book.open("a", encoding="utf-8") as stream:
+        stream.write("12")
+
+    assert Purse(200, book).spent == 20 + 50
+    assert book.stat().st_mode & 0o077 == 0
+
+
+def test_what_is_free_is_sent_after_the_money_is_gone():
+    """A server of one's own beside a paid one."""
+    purse = Purse(20)
+    pay(Account(purse, DEAR), Post("completions", {}, 10, 5, is_exact=True), Usage(10, 5))
+
+    assert pay(Account(purse, Price(0, 0)), ASKED, Usage(10, 5)) == 0
 
 
 def test_an_unknown_price_is_said_to_be_unknown():

@@ -35,6 +35,13 @@ QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 VERSIONS = ("--model-version=served", "--baseline-version=engine", "--llmval-vary=batching")
 
 
+def _toml(value):
+    """A value of TOML, also a table."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {json.dumps(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value)
+
+
 @pytest.fixture
 def suite(pytester, monkeypatch, served, tiny_model):
     """Questions to the engine, and to the server over the same model."""
@@ -43,7 +50,7 @@ def suite(pytester, monkeypatch, served, tiny_model):
 
     def configure(**more):
         lines = {"server": "openai", "url": served.url, "model": "tiny"} | more
-        text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in lines.items())
+        text = "\n".join(f"{key} = {_toml(value)}" for key, value in lines.items())
         folder = json.dumps(str(tiny_model("llama").model))
         pytester.path.joinpath("llmval.toml").write_text(
             f"[models.engine]\nmodel = {folder}\n[models.served]\n{text}\n", encoding="utf-8"
@@ -73,6 +80,16 @@ def test_a_server_that_ignores_logprobs_is_found_out(suite, served):
 
     result.assert_outcomes(skipped=1, deselected=15)
     result.stdout.fnmatch_lines(["SKIPPED*lacks the capability 'logprobs': *"])
+
+
+def test_options_of_a_server_are_sent_with_each_answer(suite, served):
+    """Names beyond the interface are for those who know the server; this one refuses what it does not know."""
+    suite.configure(options={"repeat_penalty": 1.0})
+
+    result = suite.runpytest_subprocess(*QUIET, "--model-version=served", "-k", "test_each")
+
+    result.stdout.fnmatch_lines(["*unknown parameter repeat_penalty*"])
+    assert all(each["body"]["repeat_penalty"] == 1.0 for each in served.asked)
 
 
 def test_a_server_that_is_down_is_infrastructure(suite):

@@ -104,6 +104,34 @@ def test_a_server_that_has_to_generate_a_token_still_echoes(connect, served):
     assert probed.echo_tokens == 1
 
 
+def test_a_server_that_takes_no_token_for_no_limit(connect, served):
+    """As llama.cpp does: one token is asked for after each text, and not as many as the context has room for."""
+    served.suffer(zero_is_no_limit=True)
+
+    probed = connect().probed
+
+    assert probed.holds("loglikelihood")
+    assert probed.echo_tokens == 1
+
+
+def test_a_server_that_gives_no_logprob_of_what_it_wrote_last(connect, served):
+    """As llama.cpp does without BOS: the tokens add up to what was asked, and the text goes on."""
+    served.suffer(least_tokens=1, last_token_without_logprob=True)
+
+    assert connect().probed.holds("loglikelihood")
+
+
+def test_a_server_that_breaks_down_over_logprobs_is_not_insisted_on(connect, served):
+    """Each option is asked twice at most, so that looking takes no half a minute."""
+    served.suffer(breaks_over="logprobs")
+    waits = []
+
+    probed = connect(waits=waits).probed
+
+    assert {each.name for each in probed.findings if not each.holds} == {"logprobs", "loglikelihood"}
+    assert len(waits) <= 4
+
+
 def test_a_server_that_has_neither_path(connect, served):
     """Is no such server; both refusals are shown."""
     served.suffer(no_path=["completions", "chat/completions"])

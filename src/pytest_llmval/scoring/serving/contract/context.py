@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmval.errors import CapabilityMissing, ServerError
+from pytest_llmval.errors import BudgetSpent, CapabilityMissing, ServerError
 from pytest_llmval.scoring.serving.contract.asking import Question, ask, chat, completes, counted
 from pytest_llmval.scoring.serving.contract.renderings import plain_count
 from pytest_llmval.scoring.serving.contract.report import Breach, Note, ServerReport, report_of
@@ -80,7 +80,7 @@ class _Crossing:
         wanted = f"an error of status 400, since the context has {self.context_length} tokens"
         try:
             response = self._question(WORD * words).to(self.llm, max_tokens=ROOM)
-        except CapabilityMissing:
+        except (CapabilityMissing, BudgetSpent):
             raise
         except ServerError as fault:
             return Breach(asked, str(fault), wanted)
@@ -94,7 +94,7 @@ class _Crossing:
         wanted = f"an error, or at most {self.context_length - count} tokens, where the context ends"
         try:
             response = self._question(prompt).to(self.llm, max_tokens=WANTED)
-        except CapabilityMissing:
+        except (CapabilityMissing, BudgetSpent):
             raise
         except ServerError as fault:
             return Breach(asked, str(fault), wanted)
@@ -107,7 +107,7 @@ class _Crossing:
         asked = f"{question}, after {after}"
         try:
             found = ask(self.llm, question).text
-        except CapabilityMissing:
+        except (CapabilityMissing, BudgetSpent):
             raise
         except ServerError as fault:
             return Breach(asked, str(fault), f"{before!r}, as before it")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SHIFTED = (
     "they are shifted by one: what the model says after it has read a token is taken for what it says of the token, as "
-    "llama-cpp-python does"
+    "llama-cpp-python does for models without BOS"
 )
 _SHOWN = 3
 
