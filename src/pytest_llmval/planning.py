@@ -72,7 +72,10 @@ def plan_case_set(run: Run, case_set: CaseSet, model: ModelSettings) -> Plan:
     server = run.server(model)
     read = sum(_prompt_tokens(server, request, repeats=model.is_asked) for request in requests)
     most = sum(map(_most_tokens, requests))
-    written = _expected(most, len(requests), spent_before(run.store, model.name, asked_as(case_set)))
+    before = spent_before(run.store, model.name, asked_as(case_set))
+    written = _expected(most, len(requests), before)
+    if before is not None and model.is_asked and model.reference_model is None:  # `read` is an estimate
+        read = round(len(requests) * before.prompt_tokens / before.requests)
     price = price_of(model)
     return Plan(
         version=model.name,

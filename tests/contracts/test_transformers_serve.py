@@ -77,9 +77,9 @@ def served(tmp_path_factory):
 def held(pytester, served):
     """A function that serves a folder and holds the server to the contract, or to a part of it."""
 
-    def hold(folder, *args):
+    def hold(folder, *args, reference=None):
         lines = ["[models.served]", 'server = "openai"', f'url = "{served(folder)}"']
-        lines += [f'model = "{folder}"', f'reference = "{folder}"']
+        lines += [f'model = "{folder}"', f'reference = "{reference or folder}"']
         pytester.makefile(".toml", llmval="\n".join(lines))
         return pytester.runpytest_inprocess(*QUIET, *args, "--model-version=served")
 
@@ -121,3 +121,16 @@ def test_a_folder_whose_config_samples_makes_the_seed_sound(held, copied):
     result = held(folder, "-k", "seed")
 
     result.assert_outcomes(passed=1, deselected=9)
+
+
+def test_a_template_that_is_applied_twice_is_found(held, copied, models):
+    """What the server renders is rendered once more, as when a client sends a conversation that is text already."""
+    folder = copied("v1")
+    path = folder / "chat_template.jinja"
+    once = path.read_text(encoding="utf-8")
+    path.write_text("{{ bos_token + '<|user|>' }}" + once + "{{ '<|assistant|>' }}", encoding="utf-8")
+
+    result = held(folder, "-k", "template", reference=models / "v1")
+
+    result.assert_outcomes(failed=1, deselected=9)
+    result.stdout.fnmatch_lines(["E*ModelRegression: server, chat template: *", "E*twice*"])

@@ -208,6 +208,20 @@ def test_the_plan_of_a_selection_is_that_of_its_cases(served):
     plan.stdout.fnmatch_lines(["new *cases@* 2 *1 *0 *6 *6 *6 *0"])
 
 
+def test_the_plan_of_a_server_without_a_reference_goes_by_what_it_counted(served):
+    """Questions of 41 and 42 letters are 11 estimated tokens each; the server counts 3, and so does the second plan."""
+    long = SUITE.replace("what is {i}", "what, in the name of all that is holy, is {i}")
+    served.pytester.makepyfile(test_qa=long)
+    served.configure(**DOLLAR_A_TOKEN)
+
+    first = served.run("--llmval-plan")
+    served.run()
+    second = served.run("--llmval-plan")
+
+    first.stdout.fnmatch_lines(["new *cases@* 16 *1 *0 *176 *48 *48 *224.00"])
+    second.stdout.fnmatch_lines(["new *cases@* 16 *1 *0 *48 *48 *48 *96.00"])
+
+
 def test_a_month_of_production(served):
     """Six dollars a request, two a second: 6 x 2 x 86,400 x 365.25 / 12 = 31,557,600 a month, each case alike."""
     served.configure(**DOLLAR_A_TOKEN)
@@ -229,7 +243,7 @@ def test_a_month_of_production(served):
     [
         (
             (),
-            "llmval cost: nobody knows what 'new' costs: write input_price and output_price into *, or give --input*",
+            "llmval cost: nobody knows what 'new' costs: write input_price and output_price, *, or give --input-price*",
         ),
         (("--input-price", "1"), "*one of --input-price and --output-price is missing; expected both, in US dollars*"),
         (("--qps", "nan"), "*--qps nan: expected requests a second, above 0"),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_llmval.cli.runs import find_run, run_notes, workplace
-from pytest_llmval.errors import SettingsError, nearest
-from pytest_llmval.planning import money
+from pytest_llmval.errors import SettingsError
+from pytest_llmval.planning import UNKNOWN, money
 from pytest_llmval.reports.terminal import table
 from pytest_llmval.servers.opening import price_of
 from pytest_llmval.statistics.differences.paired import paired_t_interval
@@ -64,27 +64,31 @@ class Projection:
     version: str
     usages: Mapping[Asked, Tokens]
     """Of a request, by case."""
-    prices: Price
+    prices: Price | None
+    """None where nobody knows."""
 
     @property
     def dollars(self) -> dict[Asked, float]:
         """US dollars of one request, by case."""
-        return {case: tokens.cost(self.prices) for case, tokens in self.usages.items()}
+        return {} if self.prices is None else {case: each.cost(self.prices) for case, each in self.usages.items()}
 
     def row(self, rate: Rate) -> tuple[str, ...]:
         """The row of a table, in the order of COLUMNS."""
-        each = list(self.dollars.values())
-        mean, interval = statistics.fmean(each), _interval(each)
-        usages = self.usages.values()
-        return (
-            self.version,
-            f"{len(each):,}",
-            f"{statistics.fmean(tokens.read for tokens in usages):.1f}",
-            f"{statistics.fmean(tokens.written for tokens in usages):.1f}",
-            money(mean * THOUSAND),
-            money(mean * rate.a_month),
-            "-" if interval is None else _range(interval, rate),
+        tokens = self.usages.values()
+        counted = (
+            f"{len(tokens):,}",
+            f"{statistics.fmean(each.read for each in tokens):.1f}",
+            f"{statistics.fmean(each.written for each in tokens):.1f}",
         )
+        return (self.version, *counted, *self._money(rate))
+
+    def _money(self, rate: Rate) -> tuple[str, str, str]:
+        each = list(self.dollars.values())
+        if not each:
+            return (UNKNOWN, UNKNOWN, "-")
+        mean, interval = statistics.fmean(each), _interval(each)
+        shown = "-" if interval is None else _range(interval, rate)
+        return (money(mean * THOUSAND), money(mean * rate.a_month), shown)
 
 
 def _interval(values: Sequence[float]) -> Interval | None:
@@ -109,7 +113,7 @@ def cost_lines(
         store: Folder of the record store.
 
     Raises:
-        SettingsError: If there is no such run, it measured no tokens, or a price is not known.
+        SettingsError: If there is no such run, it measured no tokens, or no price is known.
     """
     if not math.isfinite(qps):
         msg = f"--qps {qps}: expected requests a second, above 0"
@@ -125,6 +129,7 @@ def cost_lines(
     projections = [
         Projection(version, usages, said or _price(place, version)) for version, usages in sorted(measured.items())
     ]
+    _refuse_unpriced(projections)
     rate = Rate(qps)
     yield f"llmval: run {run_id} at {qps:g} requests a second, {rate.a_month:,.0f} a month"
     yield from table([COLUMNS, *(each.row(rate) for each in projections)])
@@ -142,20 +147,21 @@ def _said(input_price: float | None, output_price: float | None) -> Price | None
     return Price(input_price, output_price)
 
 
-def _price(place: Workplace, version: str) -> Price:
-    """The price of a version, as the settings file or the price map knows it."""
-    advice = "give --input-price and --output-price, US dollars a million tokens"
+def _price(place: Workplace, version: str) -> Price | None:
+    """The price of a version, as the settings file or the price map knows it; None where neither does."""
     model = place.config.models.get(version)
-    if model is None:
-        known = nearest(version, place.config.models)
-        msg = f"nobody knows what {version!r} costs: it is not in [models]; {known}; {advice}"
+    return None if model is None or (model.is_free and model.input_price is None) else price_of(model)
+
+
+def _refuse_unpriced(projections: Sequence[Projection]) -> None:
+    """Raise SettingsError where no version has a price: the table would say nothing."""
+    if not any(each.prices for each in projections):
+        names = ", ".join(repr(each.version) for each in projections)
+        msg = (
+            f"nobody knows what {names} costs: write input_price and output_price, US dollars a million tokens, into "
+            "its entry in [models], or give --input-price and --output-price"
+        )
         raise SettingsError(msg)
-    price = None if model.is_free and model.input_price is None else price_of(model)
-    if price is None:
-        write = f"write input_price and output_price into [models.{version}]"
-        msg = f"nobody knows what {version!r} costs: {write}, or {advice}"
-        raise SettingsError(msg)
-    return price
 
 
 def usages_of(store: LocalStore, run_id: str) -> dict[str, dict[Asked, Tokens]]:
@@ -184,7 +190,7 @@ def _change(store: LocalStore, run_id: str, projections: Sequence[Projection], r
     both = [case for case in candidate if case in baseline]
     if manifest.get("baseline") and len(both) < LEAST_CASES:
         versions = f"{manifest['baseline']} -> {manifest['candidate']}"
-        yield f"{versions}: no difference, since this run measured one of them alone"
+        yield f"{versions}: no difference, since this run knows what one of them costs alone"
     if len(both) < LEAST_CASES:
         return
     differences = [candidate[case] - baseline[case] for case in both]
