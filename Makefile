@@ -17,7 +17,7 @@ WORKERS ?= 2
 help:
 	@echo "make validate [MODEL_VERSION=v2 BASELINE_VERSION=v1]  run the example suites, JUnit in llmval-out/junit.xml"
 	@echo "make test                                             run the tests of the plugin"
-	@echo "make test-servers                                     run those of Triton, litellm and transformers serve, as CI does"
+	@echo "make test-servers                                     run those that start servers: Triton, transformers serve, faulty ones"
 	@echo "make test-vllm                                        run those of vLLM, which is installed for it (3.4 GB)"
 	@echo "make test-quantized                                   run those of quantised loads, which install torchao and bitsandbytes"
 	@echo "make lint                                             linter, types, direction of imports"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.servers
+
 LLMVAL = Path(sys.executable).parent / "llmval"
 N = 16
 SUITE = f"""

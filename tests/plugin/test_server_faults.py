@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.servers
+
 FAULTY_SERVER = Path(__file__).parent / "faulty_server.py"
 QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 # Whoever runs these tests in the background may have them ignore Ctrl-C, which processes inherit.

@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 from pytest_llmval.cli.main import main
 
+pytestmark = pytest.mark.servers
+
 SCRIPT = Path(__file__).parent / "delayed_server.py"
 CASES = 80
 SLOW = 0.6

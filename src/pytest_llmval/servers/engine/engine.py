@@ -117,11 +117,11 @@ class TransformersEngine:
             return [failure(broken)]
         return [response for question in questions for response in self._choose_batch([question])]
 
-    @torch.inference_mode()
     def answer_in_pieces(self, requests: Sequence[Request]) -> list[Response]:  # noqa: ARG002 - the protocol has it
         """Not available: an answer comes with its batch."""
         self._lack("streaming", "answers come with their batch")
 
+    @torch.inference_mode()
     def loglikelihood(self, pairs: Sequence[tuple[str, str]], *, unverified: bool = False) -> list[LogLikelihood]:  # noqa: ARG002 - its own are right
         """The likelihood of each continuation after its context.
 

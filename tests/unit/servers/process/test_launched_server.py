@@ -16,6 +16,8 @@ from pytest_llmval.servers.process import health, running
 from pytest_llmval.servers.process.launched import LaunchedServer
 from pytest_llmval.servers.process.log import tail
 
+pytestmark = pytest.mark.servers
+
 SLEEP = "print('loading', flush=True); time.sleep(600)"
 
 

@@ -22,6 +22,8 @@ from pytest_llmval.scoring.serving.contract.template import check_chat_template
 from pytest_llmval.scoring.serving.contract.usage import check_usage
 from pytest_llmval.servers.exchange import Request
 
+pytestmark = pytest.mark.servers
+
 # The tiny model's tokenizer has 6 tokens for the first: BOS, "The", " opening", " hours", " a", "re".
 PROMPTS = ("The opening hours are", "Question: what does a lost card cost? Answer:", "Grüße aus Köln, 東京 und")
 CONTEXT = 128

@@ -17,6 +17,8 @@ from pytest_llmval.servers.exchange import Request
 from pytest_llmval.servers.remote.endpoint import Standing
 from pytest_llmval.servers.remote.faults import Unanswered, fault_of
 
+pytestmark = pytest.mark.servers
+
 HELLO = Request("hello", decoding=Decoding(max_tokens=4))
 
 
