@@ -66,9 +66,9 @@ class Servers:
 
             return ScriptedServer.from_file(model.answers or "")
         if self._line is not None:
-            from pytest_llmval.servers.broker.client import brokered
+            from pytest_llmval.servers.broker.client import BrokeredServer
 
-            return brokered(model, self._terms, self._line)
+            return BrokeredServer(model, self._terms, self._line)
         if model.server == "replay":
             from pytest_llmval.servers.replay import ReplayServer
 

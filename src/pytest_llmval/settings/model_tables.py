@@ -21,7 +21,7 @@ _REMOTE = {
     "streams", "reference",
 }  # fmt: skip
 _STARTED = {"command", "env", "health", "start_timeout"}
-_OF_STARTING = {"env", "health", "start_timeout", "python", "args", "model_repository"}
+_OF_STARTING = _STARTED - {"command"} | {"python", "args", "model_repository"}
 KEYS = {
     "transformers": _ALL | {"dtype", "revision", "adapter", "quantization", "device", "threads"},
     "vllm": _ALL | _REMOTE | _STARTED | {"options", "python", "args", "dtype", "revision", "adapter"},

@@ -136,11 +136,6 @@ class Conversation:
             self._engine = None
 
 
-def brokered(model: ModelSettings, terms: Terms, line: Line) -> BrokeredServer:
-    """A handle on a version in the engine process of the run."""
-    return BrokeredServer(model, terms, line)
-
-
 class BrokeredServer:
     """A server in the engine process of the run: a Hugging Face model, or what asks a remote one."""
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 
 def _answer(server: Server, values: dict[str, Any]) -> Message:
-    responses = server.answer([request_from_json(each) for each in values["requests"]])
+    answer = server.answer if values["call"] == "answer" else server.answer_in_pieces
+    responses = answer([request_from_json(each) for each in values["requests"]])
     return Message({"responses": [response_to_json(each) for each in responses]})
 
 
@@ -50,11 +51,6 @@ def _logits(server: Server, values: dict[str, Any]) -> Message:
 
 def _count_tokens(server: Server, values: dict[str, Any]) -> Message:
     return Message({"tokens": server.count_tokens(prompt_from_json(values["prompt"]))})
-
-
-def _answer_in_pieces(server: Server, values: dict[str, Any]) -> Message:
-    responses = server.answer_in_pieces([request_from_json(each) for each in values["requests"]])
-    return Message({"responses": [response_to_json(each) for each in responses]})
 
 
 def _capabilities(server: Server, _: dict[str, Any]) -> Message:
@@ -80,7 +76,7 @@ CALLS: dict[str, Callable[[Server, dict[str, Any]], Message]] = {
     "document_likelihood": _document_likelihood,
     "logits": _logits,
     "count_tokens": _count_tokens,
-    "answer_in_pieces": _answer_in_pieces,
+    "answer_in_pieces": _answer,
     "capabilities": _capabilities,
     "location": _location,
     "restart": _restart,

@@ -155,7 +155,7 @@ class Account:
 
     def _most(self, post: Post, price: Price) -> float:
         factor = 1.0 if post.is_exact else self._tokens_per_estimated
-        return (price.input * post.input_tokens * factor + price.output * post.output_tokens) / MILLION
+        return price.of_tokens(post.input_tokens * factor, post.output_tokens)
 
     @property
     def _tokens_per_estimated(self) -> float:

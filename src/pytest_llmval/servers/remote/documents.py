@@ -6,10 +6,9 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmval.case_sets.case import content_hash
 from pytest_llmval.errors import RequestRefused
 from pytest_llmval.servers.exchange import DocumentLikelihood
-from pytest_llmval.servers.perplexity_protocol import PerplexityProtocol
+from pytest_llmval.servers.perplexity_protocol import WHOLE
 from pytest_llmval.servers.remote.echoes import text_tokens
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ def with_protocol(
     """The same with how it was taken: as the engine says it, where the tokenizer is known."""
     if not reference.is_known:
         return list(found)
-    from pytest_llmval.servers.engine.documents import encode_document
+    from pytest_llmval.servers.engine.documents import encode_document, protocol_of
 
     ids = [encode_document(reference.tokenizer, text) for text in texts]
-    protocol = PerplexityProtocol(None, None, "document", content_hash(ids)[:12], dtype=dtype)
+    protocol = dataclasses.replace(protocol_of(ids, [], WHOLE), dtype=dtype)
     return [dataclasses.replace(each, protocol=protocol) for each in found]

@@ -86,7 +86,7 @@ def served_name(model: ModelSettings) -> str:
 
 
 def _environment(model: ModelSettings) -> tuple[tuple[str, str], ...]:
-    """No telemetry, one thread a core only where the user says so; what the user says comes last."""
+    """No telemetry, programs beside this interpreter found; what the user says comes last."""
     ours = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PATH": search_path(model)}
     if model.server == "triton":
         ours |= triton_environment(model)

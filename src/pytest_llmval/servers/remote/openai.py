@@ -193,10 +193,10 @@ class OpenAIServer:
 
     def _chosen(self, request: Request, replies: list[Reply]) -> Answered:
         """The most probable choice, from the scores of all."""
+        context = self._reference.rendered(request.prompt)
         try:
             echoes = [
-                self._read(reply, self._reference.rendered(request.prompt), choice)
-                for reply, choice in zip(replies, request.choices, strict=True)
+                self._read(reply, context, choice) for reply, choice in zip(replies, request.choices, strict=True)
             ]
         except RequestRefused as refusal:
             return Answered(Response.failed(str(refusal)))
