@@ -9,6 +9,7 @@ import math
 import os
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
@@ -51,6 +52,19 @@ def spend(name):
         left = STATE["defects"].get(name, 0)
         STATE["defects"][name] = left - 1
         return left > 0
+
+
+@contextmanager
+def counted():
+    """Within it, a request is company to others: not any more once its answer is sent, when the next may come."""
+    with COUNTING:
+        STATE["running"] += 1
+        STATE["most"] = max(STATE["most"], STATE["running"])
+    try:
+        yield
+    finally:
+        with COUNTING:
+            STATE["running"] -= 1
 
 
 def text_of(ids):
@@ -280,27 +294,28 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/control":
             STATE.update(defects=body["defects"], asked=[], most=0)
             return self.reply(200, "{}")
-        with COUNTING:
-            STATE["asked"].append({"path": self.path, "body": body, "key": self.headers.get("Authorization")})
-            STATE["running"] += 1
-            STATE["most"] = max(STATE["most"], STATE["running"])
+        STATE["asked"].append({"path": self.path, "body": body, "key": self.headers.get("Authorization")})
+        self.fail_to_answer(body)
         try:
             self.answer(body)
         except Refusal as refusal:
             self.reply(refusal.status, refusal.body, refusal.headers)
         except RequestRefused as refusal:
             self.reply(400, Refusal(400, str(refusal)).body)
-        finally:
-            with COUNTING:
-                STATE["running"] -= 1
+
+    def fail_to_answer(self, body):
+        """Hold the connection, which is then no company to what is asked later."""
+        if defect("never answers") or (defect("never answers to", "\0") in json.dumps(body)):
+            ENDED.wait()
 
     def answer(self, body):
         """Answer with what is wrong now."""
-        self.fail_first()
-        if not self.path.startswith("/v1/") or self.path.split("/v1/")[1] in defect("no path", ()):
-            raise Refusal(404, "Not Found")
-        whole = answer(self.path, body)
-        time.sleep(defect("slow", 0))
+        with counted():
+            self.fail_first()
+            if not self.path.startswith("/v1/") or self.path.split("/v1/")[1] in defect("no path", ()):
+                raise Refusal(404, "Not Found")
+            whole = answer(self.path, body)
+            time.sleep(defect("slow", 0))
         if body.get("stream"):
             self.stream(whole)
         elif spend("hang ups"):
@@ -310,8 +325,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def fail_first(self):
         """The faults that happen before anything is computed."""
-        if defect("never answers") or (defect("never answers to", "\0") in json.dumps(STATE["asked"][-1]["body"])):
-            ENDED.wait()
         if spend("throttled"):
             raise Refusal(429, "slow down", {"Retry-After": str(defect("retry after", 0))})
         if spend("failing"):
