@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,6 +17,8 @@ from pytest_llmval.servers.remote.streaming import Pieces, events
 from pytest_llmval.settings.urls import shown_url
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_llmval.servers.remote.endpoint import Endpoint
     from pytest_llmval.servers.remote.payloads import Post
     from pytest_llmval.servers.remote.sending import Watch
@@ -58,23 +61,15 @@ class HttpSender:
         if streams and payload is not None:
             payload = payload | {"stream": True, "stream_options": {"include_usage": True}}
         url = f"{self.endpoint.url.rstrip('/')}/{post.path}"
-        try:
-            with self._client.stream(
-                "GET" if payload is None else "POST", url, json=payload, timeout=watch.longest
-            ) as response:
-                if response.status_code != OK:
-                    response.read()
-                    raise fault_of(self.endpoint, response.status_code, response.headers, response.text)
-                return _read_pieces(response, watch) if streams else _read_whole(response, post, watch)
-        except httpx.InvalidURL as error:
-            msg = f"url = {shown_url(self.endpoint.url)!r} is none: {error}"
-            raise ServerError(msg) from error
-        except httpx.TimeoutException as error:
-            msg = f"no answer within {watch.longest:g} s ({type(error).__name__})"
-            raise Unanswered(msg) from error
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            msg = f"{type(error).__name__}: {error}"
-            raise Unanswered(msg) from error
+        method = "GET" if payload is None else "POST"
+        with (
+            outside_faults(self.endpoint, watch),
+            self._client.stream(method, url, json=payload, timeout=watch.longest) as response,
+        ):
+            if response.status_code != OK:
+                response.read()
+                raise fault_of(self.endpoint, response.status_code, response.headers, response.text)
+            return _read_pieces(response, watch) if streams else _read_whole(response, post, watch)
 
     def place(self, post: Post) -> str:
         """The URL without user, password and query."""
@@ -95,12 +90,33 @@ class HttpSender:
             client.close()
 
 
-def _read_whole(response: httpx.Response, post: Post, watch: Watch) -> Arrival:
+@contextmanager
+def outside_faults(endpoint: Endpoint, watch: Watch) -> Iterator[None]:
+    """Within it, what httpx raises is raised as a fault of ours."""
+    try:
+        yield
+    except httpx.InvalidURL as error:
+        msg = f"url = {shown_url(endpoint.url)!r} is none: {error}"
+        raise ServerError(msg) from error
+    except httpx.TimeoutException as error:
+        msg = f"no answer within {watch.longest:g} s ({type(error).__name__})"
+        raise Unanswered(msg) from error
+    except (httpx.TransportError, httpx.DecodingError) as error:
+        msg = f"{type(error).__name__}: {error}"
+        raise Unanswered(msg) from error
+
+
+def whole_text(response: httpx.Response, watch: Watch) -> str:
+    """The body, as long as it comes in time."""
     chunks = []
     for chunk in response.iter_bytes():
         chunks.append(chunk)
         watch.check()
-    text = b"".join(chunks).decode("utf-8", errors="replace")
+    return b"".join(chunks).decode("utf-8", errors="replace")
+
+
+def _read_whole(response: httpx.Response, post: Post, watch: Watch) -> Arrival:
+    text = whole_text(response, watch)
     try:
         body = json.loads(text)
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -22,7 +23,7 @@ from pytest_llmval.servers.remote.replies import Answered, cost_of, expected_sha
 from pytest_llmval.servers.remote.scoring import ByEcho
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
 
@@ -222,13 +223,8 @@ class OpenAIServer:
 
     def _likelihood(self, at: int, pair: tuple[str, str], found: Gathered[Reply]) -> LogLikelihood:
         context, continuation = pair
-        try:
-            if isinstance(found, RequestRefused | Unanswered):
-                raise found
-            return self._read(found, context, continuation).likelihood
-        except RequestRefused as refusal:
-            msg = f"pair {at} ({context[-40:]!r}, {continuation[:40]!r}): {refusal}"
-            raise RequestRefused(msg) from refusal
+        with _refused_as(f"pair {at} ({context[-40:]!r}, {continuation[:40]!r})"):
+            return self._read(_reply(found), context, continuation).likelihood
 
     def document_likelihood(self, texts: Sequence[str], windows: Windows = WHOLE) -> list[DocumentLikelihood]:
         """The likelihood of each whole text, read at once; what the server finds too long it refuses.
@@ -245,14 +241,10 @@ class OpenAIServer:
         return with_protocol(scored, texts, self._reference, self._scoring.dtype)
 
     def _document(self, at: int, text: str, found: Gathered[Reply]) -> DocumentLikelihood:
-        try:
-            if isinstance(found, RequestRefused | Unanswered):
-                raise found
-            with expected_shape(found.body):
-                return read_document(self._scoring.read(found.body, text), text)
-        except RequestRefused as refusal:
-            msg = f"text {at} ({text[:40]!r}): {refusal}"
-            raise RequestRefused(msg) from refusal
+        with _refused_as(f"text {at} ({text[:40]!r})"):
+            body = _reply(found).body
+            with expected_shape(body):
+                return read_document(self._scoring.read(body, text), text)
 
     def logits(self, prompt: str) -> np.ndarray:  # noqa: ARG002 - the protocol has it
         """Not available: the interface has none."""
@@ -293,6 +285,23 @@ class OpenAIServer:
     def _lack(self, capability: str, reason: str) -> NoReturn:
         msg = f"the {self.name} server of {self._endpoint.name!r} lacks the capability {capability!r}: {reason}"
         raise CapabilityMissing(msg)
+
+
+@contextmanager
+def _refused_as(what: str) -> Iterator[None]:
+    """Within it, a refusal says what was refused."""
+    try:
+        yield
+    except RequestRefused as refusal:
+        msg = f"{what}: {refusal}"
+        raise RequestRefused(msg) from refusal
+
+
+def _reply(found: Gathered[Reply]) -> Reply:
+    """The reply, or what there was in its place, raised."""
+    if isinstance(found, RequestRefused | Unanswered):
+        raise found
+    return found
 
 
 def _choice(request: Request, echoes: list[Echo], timing: Timing) -> Response:

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import httpx
-
 from pytest_llmval.errors import RequestRefused, ServerError
 from pytest_llmval.servers.remote.faults import NotThere, Unanswered
-from pytest_llmval.servers.remote.http_sender import OK, HttpSender
+from pytest_llmval.servers.remote.http_sender import OK, HttpSender, outside_faults, whole_text
 from pytest_llmval.servers.remote.streaming import events
 from pytest_llmval.servers.remote.triton.connection import Listed
 from pytest_llmval.servers.remote.triton.faults import NO_MODEL, http_fault
@@ -19,6 +17,8 @@ from pytest_llmval.settings.urls import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
     from pytest_llmval.servers.remote.endpoint import Endpoint
     from pytest_llmval.servers.remote.sending import Watch
@@ -98,11 +98,7 @@ class HttpConnection(HttpSender):
 
     def _whole(self, method: str, path: str, payload: dict[str, Any] | None, watch: Watch) -> Any:
         with self._answering(method, path, payload, watch) as response:
-            chunks = []
-            for chunk in response.iter_bytes():
-                chunks.append(chunk)
-                watch.check()
-        return _json(b"".join(chunks).decode("utf-8", errors="replace"))
+            return _json(whole_text(response, watch))
 
     @contextmanager
     def _answering(
@@ -110,18 +106,14 @@ class HttpConnection(HttpSender):
     ) -> Iterator[httpx.Response]:
         """The answer to a request that was accepted, to be read within."""
         url = f"{self.endpoint.url.rstrip('/')}/{path}"
-        try:
-            with self._client.stream(method, url, json=payload, timeout=watch.longest) as response:
-                if response.status_code != OK:
-                    response.read()
-                    raise http_fault(self.endpoint, response.status_code, response.headers, response.text)
-                yield response
-        except httpx.TimeoutException as error:
-            msg = f"no answer within {watch.longest:g} s ({type(error).__name__})"
-            raise Unanswered(msg) from error
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            msg = f"{type(error).__name__}: {error}"
-            raise Unanswered(msg) from error
+        with (
+            outside_faults(self.endpoint, watch),
+            self._client.stream(method, url, json=payload, timeout=watch.longest) as response,
+        ):
+            if response.status_code != OK:
+                response.read()
+                raise http_fault(self.endpoint, response.status_code, response.headers, response.text)
+            yield response
 
 
 def _json(text: str) -> Any:
