@@ -1,0 +1,1 @@
+"""Scores of answers against each other: trials, paraphrases and perturbed questions."""

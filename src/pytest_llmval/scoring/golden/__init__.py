@@ -1,0 +1,1 @@
+"""Goldens of answers: readable files, and comparisons with a stated tolerance."""

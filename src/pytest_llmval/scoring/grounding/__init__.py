@@ -1,0 +1,1 @@
+"""Whether an answer is supported by the context it was given."""
