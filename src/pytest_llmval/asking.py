@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import Timeout
 
-from pytest_llmval.case_sets.case import content_hash
+from pytest_llmval.case_sets.case import Case, CaseSet, content_hash
+from pytest_llmval.case_sets.message import as_text
 from pytest_llmval.errors import CapabilityMissing, ServerError
 from pytest_llmval.records.record import Record, record_key
 from pytest_llmval.records.response_set import ResponseSet, conditions_of
@@ -21,11 +22,11 @@ from pytest_llmval.records.store import Place
 from pytest_llmval.run import now
 from pytest_llmval.servers.daemons import cancel_all, start_calls
 from pytest_llmval.servers.exchange import Request, Response, count_flaws, spent_on
+from pytest_llmval.servers.wire import request_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmval.case_sets.case import Case, CaseSet
     from pytest_llmval.records.recalling import Recalled
     from pytest_llmval.records.response_set import Conditions
     from pytest_llmval.run import Run
@@ -118,7 +119,7 @@ def ask_all(run: Run, case_set: CaseSet, model: ModelSettings) -> ResponseSet:
     by_case: dict[str, list[Response]] = {case.id: [] for case in case_set}
     for block, records in zip(blocks, _answered(run, blocks), strict=True):
         for case, record in zip(block.cases, records, strict=True):
-            by_case[case.id].append(record.response)
+            by_case[case.id].append(record.answer)
     responses = tuple(_attach(case, by_case[case.id]) for case in case_set)
     return ResponseSet(case_set, responses, model.name, _conditions(run, case_set), run.fingerprint(model).facts)
 
@@ -139,15 +140,35 @@ def ask_one(run: Run, case_set: CaseSet, case: Case, model: ModelSettings, trial
     _note_case_set(run, case_set, model, wanted)
     blocks = [_plan_of_trial(run, case_set, model, each)[number] for each in wanted]
     place = blocks[0].cases.index(case)
-    trials = [records[place].response for records in _answered(run, blocks)]
+    trials = [records[place].answer for records in _answered(run, blocks)]
     if not model.is_asked:  # of which no more was asked
         run.note({"event": "needed", "version": model.name, "case_set": asked_as(case_set), "case": case.id})
     return _attach(case, trials)
 
 
+def ask_recorded(run: Run, model: ModelSettings, requests: Sequence[Request]) -> list[Response]:
+    """The answers to single requests: recorded ones of the same weights, and measured ones, alone in their batches.
+
+    An answer thus depends neither on what else is asked nor on what was asked before.
+    """
+    run.store.open()
+    blocks = [_block_of_one(run, model, request) for request in requests]
+    different = {block.key: block for block in blocks if block.key not in run.blocks}
+    return [records[0].answer for records in _settled_records(run, blocks, list(different.values()))]
+
+
+def _block_of_one(run: Run, model: ModelSettings, request: Request) -> Block:
+    name = content_hash(request_to_json(request))[:12]
+    case = Case(name, {}, request.prompt, choices=request.choices, source=f"a test: {as_text(request.prompt)[-60:]!r}")
+    key = record_key(run.fingerprint(model).digest, request, case.id, 0)
+    names = content_hash([model.name, key])[:32], content_hash([key])[:32]
+    case_set = CaseSet("", (case,), content_hash(""), request.decoding)
+    return Block(*names, case_set, model, (case,), (request,), (key,), 0)
+
+
 def asked_as(case_set: CaseSet) -> str:
-    """Data and prompt: two case sets may ask the same cases in other words."""
-    return f"{case_set.label} {case_set.prompt_label}"
+    """Data and prompt: two case sets may ask the same cases in other words. Empty for what a test asked itself."""
+    return f"{case_set.label} {case_set.prompt_label}" if case_set.name else ""
 
 
 def _attach(case: Case, trials: list[Response]) -> Response:
@@ -203,6 +224,10 @@ def _answered(run: Run, blocks: list[Block]) -> list[list[Record]]:
     waiting = [block for block in blocks if block.key not in run.blocks]
     if waiting:
         _note_dataset(run, waiting[0].case_set)
+    return _settled_records(run, blocks, waiting)
+
+
+def _settled_records(run: Run, blocks: list[Block], waiting: list[Block]) -> list[list[Record]]:
     while waiting:
         busy = [block for block, settled in _settled(run, waiting) if not settled]
         if len(busy) == len(waiting):
@@ -323,7 +348,8 @@ def _measured(run: Run, block: Block) -> list[Record]:
 
 def _measure(run: Run, block: Block) -> list[Record]:
     if run.settings.offline:
-        msg = f"--llmval-offline: {block.model.name} has no recorded answers to {block.case_set.label} as it is now"
+        asked = f"to {block.case_set.label} as it is now" if block.case_set.name else f"to {block.cases[0]!r}"
+        msg = f"--llmval-offline: {block.model.name} has no recorded answers {asked}"
         if block.model.is_asked:
             msg += "; answers of a server are taken over from no run: `llmval bless` makes a baseline of them"
         raise ServerError(msg)

@@ -119,6 +119,8 @@ class Ledger:
         else:
             asked.measured += event["requests"]
             self._spend(event, event["asked_as"])
+        if not event["asked_as"]:
+            asked.called += event["requests"]
         asked.add_flaws(event)
 
     def _count_recalled(self, event: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
+from pytest_llmval.asking import ask_recorded
 from pytest_llmval.case_sets.decoding import decoding_from
 from pytest_llmval.case_sets.message import messages_from
 from pytest_llmval.current import current_test
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
 
 
 class LLM:
-    """A model version, ready to be asked. Each call measures; nothing is taken from a record."""
+    """A model version, ready to be asked. Each call measures; only `llm.recorded` takes anything from a record."""
 
-    def __init__(self, run: Run, model: ModelSettings) -> None:
+    def __init__(self, run: Run, model: ModelSettings, *, reuses: bool = False) -> None:
         self._run = run
         self._model = model
+        self._reuses = reuses
         self._calls = 0
 
     def __repr__(self) -> str:
@@ -72,6 +74,16 @@ class LLM:
     def tokenizer(self) -> Any:
         """The model's tokenizer object."""
         return self._server.tokenizer
+
+    @property
+    def recorded(self) -> LLM:
+        """The same version, which does not measure again what `generate`, `chat` or `answer` were given before.
+
+        Answers are taken from the records of this run, and for local weights from those of earlier runs, also with
+        `--llmval-offline`: what Hypothesis repeats while it shrinks an example costs nothing. Each request is computed
+        alone. Streams, log-likelihoods and logits are always measured.
+        """
+        return LLM(self._run, self._model, reuses=True)
 
     @property
     def _server(self) -> Server:
@@ -129,6 +141,10 @@ class LLM:
             return self._ask(asked, n, seed, decoding, stream=stream)
         return self._ask([Request(messages_from(messages))], n, seed, decoding, stream=stream)[0]
 
+    def answer(self, request: Request) -> Response:
+        """The answer to a request as it is: its prompt or options, its decoding and its seed."""
+        return self._measured([request], varies=False)[0]
+
     def _ask(
         self, requests: list[Request], n: int, seed: int | None, decoding: dict[str, object], *, stream: bool
     ) -> list[Response]:
@@ -142,16 +158,22 @@ class LLM:
         return [_joined(answered[start : start + n]) for start in range(0, len(answered), n)]
 
     def _measured(self, requests: list[Request], *, varies: bool, stream: bool = False) -> list[Response]:
-        responses = self._server.answer_in_pieces(requests) if stream else self._server.answer(requests)
-        for request, response in zip(requests, responses, strict=True):
-            self._keep(request, response)
-        counts = count_flaws(responses) | spent_on(responses)
-        self._run.note({"event": "called", "version": self.version, "requests": len(requests), **counts})
+        responses = self._answered(requests, stream=stream)
         test = current_test()
         if test is not None:
             test.note_request(varies=varies)
             test.unanswered += [response.error for response in responses if response.error is not None]
         return responses
+
+    def _answered(self, requests: list[Request], *, stream: bool) -> list[Response]:
+        if self._reuses and not stream:
+            return ask_recorded(self._run, self._model, requests)
+        responses = self._server.answer_in_pieces(requests) if stream else self._server.answer(requests)
+        for request, response in zip(requests, responses, strict=True):
+            self._keep(request, response)
+        counts = count_flaws(responses) | spent_on(responses)
+        self._run.note({"event": "called", "version": self.version, "requests": len(requests), **counts})
+        return [replace(each, request=request) for request, each in zip(requests, responses, strict=True)]
 
     def _keep(self, request: Request, response: Response) -> None:
         """Record a direct call; it is never taken for the answer to another one."""

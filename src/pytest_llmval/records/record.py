@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.case_sets.case import content_hash
@@ -45,6 +45,11 @@ class Record:
     replayed_from: str | None = None
     """Run whose measurement this repeats; None when it was measured here."""
     schema: int = SCHEMA
+
+    @property
+    def answer(self) -> Response:
+        """The response with its request."""
+        return replace(self.response, request=self.request)
 
 
 def record_key(fingerprint: str, request: Request, case_id: str, trial: int) -> str:

@@ -160,6 +160,8 @@ class Response:
     """All trials of the case, this first one included; empty when it was not asked as a case."""
     replayed: bool = False
     """Whether it was read from a record instead of measured in this run."""
+    request: Request | None = field(default=None, compare=False)
+    """What it answers; None for a recorded baseline's and for one made by hand."""
 
     def __repr__(self) -> str:
         """Case and answer, short enough for a traceback; the fields hold the rest."""

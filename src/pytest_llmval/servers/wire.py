@@ -8,7 +8,7 @@ from pytest_llmval.case_sets.decoding import Decoding
 from pytest_llmval.case_sets.message import Message
 from pytest_llmval.servers.exchange import Choice, Request, Response, Timing, TokenLogprob, Usage
 
-OF_THE_PROCESS = ("case", "trials", "replayed")
+OF_THE_PROCESS = ("case", "trials", "replayed", "request")
 """Fields of a response that say what the asking process made of it."""
 
 

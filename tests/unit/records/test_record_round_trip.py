@@ -93,6 +93,7 @@ def test_no_field_is_forgotten(make_record):
         ("Response", "error"),  # an answer or an error
         ("Response", "case"),
         ("Response", "trials"),
+        ("Response", "request"),
     ]
     assert from_json(json.loads(json.dumps(to_json(record)))) == record
 
