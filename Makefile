@@ -12,7 +12,7 @@ BASELINE_VERSION ?= v1
 WORKERS ?= 2
 
 .PHONY: validate test test-servers test-vllm test-quantized lint types imports bench bench-harness bench-items bench-gates \
-	bench-layers bench-serving audit train coverage clean help
+	bench-layers bench-metrics bench-serving audit train coverage clean help
 
 help:
 	@echo "make validate [MODEL_VERSION=v2 BASELINE_VERSION=v1]  run the example suites, JUnit in llmval-out/junit.xml"
@@ -26,6 +26,7 @@ help:
 	@echo "make bench-items                                      what a recorded item costs beside one of plain pytest"
 	@echo "make bench-gates                                      simulate every gate: false alarms, false passes, power"
 	@echo "make bench-serving                                    requests a second of real servers beside a raw client loop"
+	@echo "make bench-metrics                                    score 100,000 answers by each metric, beside the bare libraries"
 	@echo "make bench-layers                                     layer by layer: bugs named, cost in time and memory"
 	@echo "make audit                                            known bugs put into v1: which contract notices which"
 	@echo "make train OUT=folder                                 train the example models anew"
@@ -92,6 +93,7 @@ bench: $(VENV)/dev
 	$(BIN)/python benchmarks/items.py
 	$(BIN)/python benchmarks/workers.py
 	$(BIN)/python benchmarks/likelihood.py
+	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/statistics_cost.py
 	$(BIN)/python benchmarks/gates.py
 	$(BIN)/python benchmarks/layers.py $(ARGS)
@@ -115,6 +117,9 @@ bench-items: $(VENV)/dev
 
 bench-gates: $(VENV)/dev
 	$(BIN)/python benchmarks/gates.py $(ARGS)
+
+bench-metrics: $(VENV)/dev
+	$(BIN)/python benchmarks/metrics.py $(ARGS)
 
 bench-layers: $(VENV)/dev
 	$(BIN)/python benchmarks/layers.py $(ARGS)

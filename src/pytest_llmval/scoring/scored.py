@@ -94,7 +94,7 @@ def score_responses(
         ValueError: If a response has no case, or the function gives something that is no number.
     """
     answered = responses if isinstance(responses, Sequence) else list(responses)
-    members = [(_case_of(response), response) for response in answered]
+    members = [(case_of(response), response) for response in answered]
     clusters = tuple(case.cluster or case.id for case, _ in members)
     by_trial = [_trial_values(metric.name, function, case, response) for case, response in members]
     trials = max(map(len, by_trial), default=1)
@@ -113,7 +113,12 @@ def score_responses(
     )
 
 
-def _case_of(response: Response) -> Case:
+def case_of(response: Response) -> Case:
+    """The case that a response answers.
+
+    Raises:
+        ValueError: If it has none.
+    """
     if response.case is None:
         msg = "this response belongs to no case; score the fixtures `responses` and `baseline_responses`"
         raise ValueError(msg)

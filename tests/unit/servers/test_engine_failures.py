@@ -76,6 +76,15 @@ def test_empty_prompt(engine: Any) -> None:
     assert response.error == "prompt '' is empty; expected at least one token of text"
 
 
+@pytest.mark.parametrize("prompt", ["a \ud83d b", (Message("user", "a \ud83d b"),)], ids=["text", "chat"])
+def test_half_of_a_surrogate_pair(engine: Any, prompt: Any) -> None:
+    """No tokenizer takes it: it fails with its place, and the others of its batch are answered."""
+    response, other = engine.answer([Request(prompt), Request("A book", decoding=Decoding(max_tokens=2))])
+
+    assert "is half of a surrogate pair; expected text as UTF-8 has it" in response.error
+    assert other.error is None
+
+
 def test_one_request_breaks_its_batch(fragile: Any) -> None:
     """When a batch raises, each of its requests is asked alone, so that only the culprit fails."""
     culprit = Request((Message("user", "The"),))

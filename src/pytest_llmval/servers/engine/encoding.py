@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.errors import RequestRefused
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_llmval.servers.exchange import Message
 
 Prompt = str | tuple["Message", ...]
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def encode_prompt(tokenizer: Any, prompt: Prompt) -> list[int]:
@@ -61,9 +63,20 @@ def _render_chat(tokenizer: Any, messages: Sequence[Message]) -> str:
 
 
 def encode(tokenizer: Any, text: str, *, special: bool) -> list[int]:
-    """Token ids of a text, with or without the tokenizer's special tokens."""
-    # Not verbose: we say ourselves what is too long.
-    return list(tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
+    """Token ids of a text, with or without the tokenizer's special tokens.
+
+    Raises:
+        RequestRefused: If the text has half of a surrogate pair.
+    """
+    try:
+        # Not verbose: we say ourselves what is too long.
+        return list(tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
+    except (TypeError, UnicodeEncodeError) as error:  # what tokenizers make of it
+        half = _SURROGATE.search(text)
+        if half is None:
+            raise
+        msg = f"character {half.start()} of {text[:60]!r} is half of a surrogate pair; expected text as UTF-8 has it"
+        raise RequestRefused(msg) from error
 
 
 def decode(tokenizer: Any, ids: Sequence[int]) -> str:
