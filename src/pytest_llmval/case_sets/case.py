@@ -16,7 +16,9 @@ from pytest_llmval.case_sets.decoding import Decoding
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pytest_llmval.case_sets.loading import Recipe
     from pytest_llmval.case_sets.message import Message
+    from pytest_llmval.case_sets.perturbing.relation import Relation
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 DECORATION = "__llmval_cases__"
@@ -44,6 +46,10 @@ class Case:
     """Whether breaking this case fails a gate whatever the averages say."""
     source: str = ""
     """Where it stands: `faq.jsonl:12`."""
+    origin: str | None = None
+    """Id of the case it is a perturbation of; None for a case of the dataset."""
+    change: str = ""
+    """How it differs from its origin, in words: `'retrun' for 'return'`."""
 
     def __getitem__(self, name: str) -> Any:
         """A field of the row.
@@ -102,6 +108,10 @@ class CaseSet(Sequence[Case]):
 
     The set itself asks the first of them; in a decorated test `--llmval-prompt` chooses.
     """
+    relation: Relation | None = field(default=None, repr=False)
+    """What its cases were perturbed by; None for the cases of a dataset."""
+    recipe: Recipe | None = field(default=None, repr=False)
+    """What makes a case of a changed row; None for a set that `cases()` did not make."""
 
     @cached_property
     def dataset_hash(self) -> str:
@@ -142,6 +152,28 @@ class CaseSet(Sequence[Case]):
     def all(self, function: Function) -> Function:
         """Decorator: one pytest item for the whole set; `responses` and `baseline_responses` are its fixtures."""
         return _decorate(function, Decoration("all", self))
+
+    def perturbed(self, relation: Relation, *, times: int = 3, field: str | None = None, seed: int = 0) -> CaseSet:
+        """Each case followed by perturbations of it: the same question, changed in a way that should not matter.
+
+        They are cases with ids such as `return-01~typos-1`, in one cluster with the case they were made from, and never
+        `must_pass`; `case.origin` is the id of that case and `case.change` says what was changed. A question in which
+        nothing can be changed has none. `violations(responses)` is the share that was answered otherwise.
+
+        Args:
+            relation: How questions are changed, for example `typos()`.
+            times: Most perturbations of a case, all different.
+            field: The field that is changed; by default the only one that the question names.
+            seed: Of the draw. It depends on nothing else but the relation's name and the id of the case.
+
+        Raises:
+            DatasetError: If the relation changes nothing in any case, or a row does not have what it changes.
+            TypeError: If the relation is none, the field has to be named, or the set is perturbed already.
+            ValueError: If `times` is no count.
+        """
+        from pytest_llmval.case_sets.perturbing.perturbed_set import perturb
+
+        return perturb(self, relation, times=times, field=field, seed=seed)
 
 
 def _decorate(function: Function, decoration: Decoration) -> Function:

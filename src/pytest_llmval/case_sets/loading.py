@@ -39,6 +39,25 @@ class Templates:
     """What messages call the template of the question: `chat`, or `prompt['long']` of a variant."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What makes a case of a row, kept so that changed rows are asked in the same way."""
+
+    templates: Templates
+    examples: tuple[tuple[str, str], ...]
+    """Questions and answers of the few-shot rows."""
+    known: frozenset[str]
+    """Fields that some row has."""
+
+    def case(self, row: Row) -> Case:
+        """The case of a row.
+
+        Raises:
+            DatasetError: If a template does not fit it.
+        """
+        return _case(row, self.templates, self.examples, self.known)
+
+
 def cases(
     source: Source,
     *,
@@ -117,11 +136,12 @@ def _case_set(
 ) -> CaseSet:
     """The rows asked in one variant."""
     examples = _examples(shots, templates)
-    known = {field for row in rows for field in row.fields}
+    recipe = Recipe(templates, examples, frozenset(field for row in rows for field in row.fields))
     return CaseSet(
-        cases=_unique([_case(row, templates, examples, known) for row in rows]),
+        cases=unique([recipe.case(row) for row in rows]),
         prompt_hash=_prompt_hash(templates, examples),
         prompt_name=variant,
+        recipe=recipe,
         **facts,
     )
 
@@ -295,7 +315,12 @@ def _flag(row: Row, name: str) -> bool:
         raise DatasetError(msg) from None
 
 
-def _unique(all_cases: list[Case]) -> tuple[Case, ...]:
+def unique(all_cases: list[Case]) -> tuple[Case, ...]:
+    """The cases of one set.
+
+    Raises:
+        DatasetError: If two have one id.
+    """
     first: dict[str, Case] = {}
     for case in all_cases:
         if case.id in first:
