@@ -5,7 +5,7 @@ import json
 import pytest
 import torch  # noqa: F401 - a second run in this process that imports it anew would end the process
 
-import pytest_llmval.fixtures.golden_assertion  # noqa: F401 - and one that imports this anew would have two kinds of Tol
+import pytest_llmval.fixtures.goldens.assertion  # noqa: F401 - and one that imports this anew would have two kinds of Tol
 
 QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:rerunfailures")
 
@@ -114,7 +114,7 @@ def test_a_changed_tensor_fails_with_one_readable_message(suite, distribution):
     assert text.count("to accept the new values: pytest --snapshot-update test_a.py::test_hidden") == 1
     assert "tensor(" not in text
     assert "array(" not in text
-    assert "golden_assertion.py" not in text
+    assert "assertion.py" not in text
 
 
 MIXED = """
@@ -385,7 +385,7 @@ import numpy as np
 from pytest_llmval import Tol
 
 def test_text(golden):
-    assert "an answer" == golden
+    assert {"a": "an answer"} == golden
 
 def test_empty(golden):
     assert np.zeros((0, 3)) == golden
@@ -422,7 +422,7 @@ def test_what_cannot_become_a_golden_says_why_and_writes_nothing(suite):
     result.assert_outcomes(failed=9)
     result.stdout.fnmatch_lines(
         [
-            "E * TypeError: golden compares tensors, and this value has none: str 'an answer'; expected a tensor, *",
+            "E * TypeError: golden compares answers and tensors, and this value is neither: dict *",
             "E * InvalidComparison: the tensor of shape (0, 3) has no elements: a golden of it could never pass",
             "E * InvalidComparison: no golden was written, since not even this value would agree with it: *NaN*",
             "E * ValueError: the tolerance (rtol 1e-09) cannot be met: *",

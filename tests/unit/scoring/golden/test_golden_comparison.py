@@ -158,9 +158,9 @@ def test_a_tensor_without_elements_is_no_golden(tier, golden_of):
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("an answer", "golden compares tensors, and this value has none: str 'an answer'"),
-        (None, "golden compares tensors, and this value has none: NoneType None"),
-        ({}, "golden compares tensors, and this value has none: dict {}"),
+        ("an answer", "golden compares answers and tensors, and this value is neither: str 'an answer'"),
+        (None, "golden compares answers and tensors, and this value is neither: NoneType None"),
+        ({}, "golden compares answers and tensors, and this value is neither: dict {}"),
         ({"a": [1.0], "b": b"bytes"}, "b: bytes b'bytes' cannot be kept in a golden"),
         ({"a": [1.0], "b": {}}, "b: dict {} cannot be kept in a golden"),
         (object, "is a type; expected a tensor"),

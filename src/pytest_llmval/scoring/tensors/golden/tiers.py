@@ -52,8 +52,8 @@ def leaves_to_keep(value: object) -> tuple[Leaves, dict[str, str | None]]:
     texts = {path: leaf for path, leaf in leaves.items() if path not in tensors}
     if not tensors:
         msg = (
-            f"golden compares tensors, and this value has none: {type(value).__name__} {value!r:.60}; "
-            f"expected a tensor, array, numbers, or containers of them"
+            f"golden compares answers and tensors, and this value is neither: {type(value).__name__} {value!r:.60}; "
+            f"expected a response, responses, text or a choice, or a tensor, array, numbers, or containers of them"
         )
         raise TypeError(msg)
     for path, leaf in texts.items():
