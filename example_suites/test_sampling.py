@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_llmval import assert_no_regression, cases, rouge_l
+from pytest_llmval import assert_no_regression, cases, rouge_l, self_consistency
 
 sampled = cases(
     "data/faq_wild.jsonl",
@@ -19,6 +19,11 @@ sampled = cases(
 @sampled.all
 def test_sampled_answers(responses, baseline_responses):
     assert_no_regression(rouge_l(responses), rouge_l(baseline_responses), by="topic")
+
+
+@sampled.all
+def test_answers_agree_with_each_other(responses, baseline_responses):
+    assert_no_regression(self_consistency(responses), self_consistency(baseline_responses), margin=0.1)
 
 
 @pytest.mark.llmval_trials(40, min_pass_rate=0.75)

@@ -27,6 +27,10 @@ EXPECTED = {
     "test_extraction.py::test_fields": {"v4": {"regressed"}},
     "test_refusals.py::test_refusals_and_look_alikes": {"v3": {"regressed"}, "v4": {"regressed"}},
     "test_sampling.py::test_sampled_answers": {"v3": {"regressed"}, "v4": {"regressed"}},
+    "test_sampling.py::test_answers_agree_with_each_other": {"v3": {"regressed"}, "v4": {"regressed"}},
+    "test_robustness.py::test_typos_matter_no_more_often": {"v3": {"regressed"}, "v4": {"regressed"}},
+    "test_robustness.py::test_most_typos_do_not_matter": {"v3": {"regressed"}, "v4": {"regressed"}},
+    "test_robustness.py::test_white_space_does_not_matter": {"v3": {"regressed"}, "v4": {"regressed"}},
     "test_sampling.py::test_names_the_return_window": {"v3": {"regressed"}, "v4": {"regressed"}},
 }
 """Outcome of each gate by version, always against v1; where none is given the gate must pass."""
@@ -39,12 +43,22 @@ BELOW_THE_TEXT = {
 
 SAME_WEIGHTS = {"v5", "v6"}
 
-FAILING_CHECKS = {
-    "v4": {"test_numerics.py::test_chat_templates_agree"},
+FORGOTTEN = {
+    "test_faq.py::test_answer_states_the_fact",
+    "test_golden.py::test_hard_facts_are_worded_as_accepted",
+    "test_robustness.py::test_no_other_mark_changes_a_hard_fact",
 }
-"""Tests without a verdict that a version must fail; the checks of single facts come on top."""
+"""Single facts, of which a version that forgot them must fail some."""
 
-SINGLE_FACTS = "test_faq.py::test_answer_states_the_fact"
+FAILING_CHECKS = {
+    "v3": {*FORGOTTEN},
+    "v4": {
+        *FORGOTTEN,
+        "test_numerics.py::test_chat_templates_agree",
+        "test_golden.py::test_mails_are_read_as_accepted",
+    },
+}
+"""Tests without a verdict that a version must fail."""
 
 
 def run_examples(store, version, *args):
@@ -96,7 +110,7 @@ def test_a_version_fails_exactly_the_gates_it_must(store, version):
         assert verdict["counts"]["compared"] >= 200 or test in BELOW_THE_TEXT or verdict["kind"] == "trials"
     gates = {test for test, verdict in verdicts.items() if verdict["outcome"] in ("regressed", "invalid")}
     expected = gates | FAILING_CHECKS.get(version, set())
-    assert failing_tests(store, version) - {SINGLE_FACTS} == expected
+    assert failing_tests(store, version) == expected
     assert done.returncode == (1 if expected else 0)
 
 
