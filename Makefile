@@ -11,12 +11,13 @@ MODEL_VERSION ?= v2
 BASELINE_VERSION ?= v1
 WORKERS ?= 2
 
-.PHONY: validate test test-servers test-vllm test-quantized lint types imports bench bench-harness bench-items bench-gates \
+.PHONY: validate test test-examples test-servers test-vllm test-quantized lint types imports bench bench-harness bench-items bench-gates \
 	bench-layers bench-metrics bench-serving audit train coverage clean help
 
 help:
 	@echo "make validate [MODEL_VERSION=v2 BASELINE_VERSION=v1]  run the example suites, JUnit in llmval-out/junit.xml"
 	@echo "make test                                             run the tests of the plugin"
+	@echo "make test-examples                                    run every example version through the example suites"
 	@echo "make test-servers                                     run those that start servers: Triton, transformers serve, faulty ones"
 	@echo "make test-vllm                                        run those of vLLM, which is installed for it (3.4 GB)"
 	@echo "make test-quantized                                   run those of quantised loads, which install torchao and bitsandbytes"
@@ -49,7 +50,10 @@ validate: $(VENV)/suites
 		--model-version $(MODEL_VERSION) --baseline-version $(BASELINE_VERSION) --junitxml=llmval-out/junit.xml $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not servers and not vllm" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not examples and not servers and not vllm" $(ARGS)
+
+test-examples: $(VENV)/dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m examples $(ARGS)
 
 # Triton's stub needs numpy<2, hence an environment of its own, with the package that carries the server and nothing
 # else of it; torch and transformers are those of .venv.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.examples]
 
 ROOT = Path(__file__).parents[2]
 SEEDS = (1, 2, 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from junitparser import JUnitXml
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.examples]
 
 ROOT = Path(__file__).parents[2]
 
