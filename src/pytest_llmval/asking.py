@@ -15,7 +15,7 @@ from filelock import Timeout
 
 from pytest_llmval.case_sets.case import Case, CaseSet, content_hash
 from pytest_llmval.case_sets.message import as_text
-from pytest_llmval.errors import CapabilityMissing, ServerError
+from pytest_llmval.errors import CapabilityMissing, NotRecorded
 from pytest_llmval.records.record import Record, record_key
 from pytest_llmval.records.response_set import ResponseSet, conditions_of
 from pytest_llmval.records.store import Place
@@ -352,7 +352,7 @@ def _measure(run: Run, block: Block) -> list[Record]:
         msg = f"--llmval-offline: {block.model.name} has no recorded answers {asked}"
         if block.model.is_asked:
             msg += "; answers of a server are taken over from no run: `llmval bless` makes a baseline of them"
-        raise ServerError(msg)
+        raise NotRecorded(msg)
     server = run.server(block.model)
     responses = server.answer(block.requests)
     if block.model.is_started:

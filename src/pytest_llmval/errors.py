@@ -8,6 +8,7 @@ LlmvalError
 └── ServerError           the model server did not answer
     ├── CapabilityMissing     it never can: the test is skipped with the capability's name
     ├── RequestRefused        this one request cannot be answered, others can
+    ├── NotRecorded           there is no record of it, and no model may be asked
     └── BudgetSpent           asking on might cost more than --llmval-budget allows
 
 AssertionError
@@ -54,6 +55,10 @@ class CapabilityMissing(ServerError):  # noqa: N818 - says what is missing
 
 class RequestRefused(ServerError):  # noqa: N818 - says what happened
     """One request cannot be answered, for example because its prompt is too long."""
+
+
+class NotRecorded(ServerError):  # noqa: N818 - says what is missing
+    """No record answers a request in a run that asks no model."""
 
 
 class BudgetSpent(ServerError):  # noqa: N818 - says what happened

@@ -77,11 +77,11 @@ class LLM:
 
     @property
     def recorded(self) -> LLM:
-        """The same version, which does not measure again what `generate`, `chat` or `answer` were given before.
+        """The same version, of which `generate`, `chat`, `choose` and `answer` measure each request once.
 
-        Answers are taken from the records of this run, and for local weights from those of earlier runs, also with
-        `--llmval-offline`: what Hypothesis repeats while it shrinks an example costs nothing. Each request is computed
-        alone. Streams, log-likelihoods and logits are always measured.
+        A request that `llm.recorded` was given before is answered from the records: those of this run, and for local
+        weights those of earlier runs, also with `--llmval-offline`. What Hypothesis repeats while it shrinks an example
+        thus costs nothing. Each request is computed alone. Streams, log-likelihoods and logits are always measured.
         """
         return LLM(self._run, self._model, reuses=True)
 
@@ -166,7 +166,8 @@ class LLM:
         return responses
 
     def _answered(self, requests: list[Request], *, stream: bool) -> list[Response]:
-        if self._reuses and not stream:
+        # An audit breaks the model in memory, behind the fingerprint that records go by.
+        if self._reuses and not stream and self._run.settings.audit_folder is None:
             return ask_recorded(self._run, self._model, requests)
         responses = self._server.answer_in_pieces(requests) if stream else self._server.answer(requests)
         for request, response in zip(requests, responses, strict=True):

@@ -72,7 +72,7 @@ class Run:
             CapabilityMissing: If no model may be asked in this run.
         """
         if self.settings.offline and not self.settings.plan:
-            msg = f"--llmval-offline: no model is asked, and what tests ask {model.name} themselves is never replayed"
+            msg = f"--llmval-offline: no model is asked; of what tests ask {model.name}, llm.recorded alone is replayed"
             raise CapabilityMissing(msg)
         self.fingerprint(model)
         return self._servers.of(model)

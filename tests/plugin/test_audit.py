@@ -62,6 +62,27 @@ def test_the_table_says_who_notices_what(suite, pytester):
     assert not left & {".llmval", "llmval-out"}
 
 
+def test_recorded_answers_are_measured_anew_for_each_bug(pytester):
+    """A record is the sound model's answer; a test through `llm.recorded` notices what one through `llm` does."""
+    pytester.makepyfile(
+        """
+        CHAT = [{"role": "user", "content": "How long can I return an item?"}]
+
+        def test_recorded(llm, torch_model):
+            assert "45 days" in llm.recorded.chat(CHAT, max_tokens=24).text
+
+        def test_asked(llm, torch_model):
+            assert "45 days" in llm.chat(CHAT, max_tokens=24).text
+        """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, f"--model-version={V1}", "--llmval-audit")
+
+    columns = [line[-4:].split() for line in result.outlines if line.endswith(("x  x", ".  .", "x  .", ".  x"))]
+    assert ["x", "x"] in columns
+    assert all(one == other for one, other in columns)
+
+
 def test_strict_fails_when_a_bug_is_not_noticed(suite):
     """So that CI can hold a suite to it."""
     result = suite("--llmval-strict", "-k", "template or weights")

@@ -214,3 +214,18 @@ def test_a_search_among_answers_that_are_not_recorded(cased):
 
     assert result.ret != pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["*--llmval-offline: old has no recorded answers to *'what is 0'*"])
+
+
+def test_a_violation_found_beside_a_question_that_failed(cased, distribution):
+    """Offline it is found again, though the answer that failed is not recorded for a later run."""
+    path = cased.path / "old.jsonl"
+    path.write_text(path.read_text().replace('"What Is 0", "text"', '"What Is 0", "error": "too long", "text"'))
+    write_suite(cased, SEARCH)
+
+    first = cased.run(*distribution, versions=("old",))
+    later = cased.run(*distribution, "--llmval-offline", versions=("old",))
+
+    for run in (first, later):
+        run.assert_outcomes(failed=1)
+        run.stdout.fnmatch_lines(["E * assert q0: letter_case changes the answer (* questions asked)"])
+        run.stdout.fnmatch_lines(["E * changed:  'WHAT IS 0'"])

@@ -52,7 +52,7 @@ class Asked:
     measured: int = 0
     replayed: int = 0
     called: int = 0
-    """Those of the measured that tests asked for themselves, by `llm.generate` for example."""
+    """Those that tests asked for themselves, by `llm.generate` for example."""
     failed: int = 0
     truncated: int = 0
     """Cut by `max_tokens` or the context length."""

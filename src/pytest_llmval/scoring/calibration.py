@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_llmval.scoring.choice import choice_accuracy, without_choice
 from pytest_llmval.scoring.score import Scores, Unscored
-from pytest_llmval.scoring.scored import empty_scores, score_responses
+from pytest_llmval.scoring.scored import as_sequence, empty_scores, score_responses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pytest_llmval.case_sets.case import Case
     from pytest_llmval.servers.exchange import Response
@@ -65,7 +64,7 @@ def choice_confidence(responses: Iterable[Response]) -> Confidences:
     Args:
         responses: Responses to a case set with `choices=` and `answer=`.
     """
-    answered = responses if isinstance(responses, Sequence) else list(responses)
+    answered = as_sequence(responses)
 
     def confidence(case: Case, response: Response) -> float | Unscored:
         found = option_probabilities(case, response)

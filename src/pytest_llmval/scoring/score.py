@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 if TYPE_CHECKING:
     from pytest_llmval.case_sets.case import Case
@@ -69,7 +69,7 @@ class CaseNote:
     answer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scores:
     """A metric over a case set.
 
@@ -112,6 +112,20 @@ class Scores:
         """Refuse columns of different lengths, repeated ids and values outside the bounds."""
         _check_columns(self)
         _check_values(self)
+
+    def __repr__(self) -> str:
+        """What was scored and how it came out, without the cases."""
+        of = f" of {self.version}" if self.version else ""
+        mean = f"{self.mean:.4g}" if self.measured else "no score"
+        lacking = len(self.ids) - len(self.measured)
+        return f"<{self.name}{of}: {mean} over {len(self.measured)} cases{f', {lacking} unscored' if lacking else ''}>"
+
+    def __gt__(self, other: object) -> NoReturn:
+        """Refused: a mean says nothing without its interval."""
+        msg = f"{self!r} compared with {other!r:.60}; write assert_at_least(scores, 0.9), or compare scores.mean"
+        raise TypeError(msg)
+
+    __ge__ = __lt__ = __le__ = __gt__
 
     @property
     def measured(self) -> tuple[float, ...]:

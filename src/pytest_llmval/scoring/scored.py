@@ -11,10 +11,10 @@ from pytest_llmval.case_sets.case import content_hash, source_of
 from pytest_llmval.case_sets.message import as_text
 from pytest_llmval.records.response_set import ResponseSet
 from pytest_llmval.scoring.score import Basis, CaseNote, Kind, Scores, Unscored
+from pytest_llmval.servers.exchange import Response
 
 if TYPE_CHECKING:
     from pytest_llmval.case_sets.case import Case
-    from pytest_llmval.servers.exchange import Response
 
 Value = float | bool | Unscored
 ScoringFunction = Callable[["Case", "Response"], Value]
@@ -93,7 +93,7 @@ def score_responses(
     Raises:
         ValueError: If a response has no case, or the function gives something that is no number.
     """
-    answered = responses if isinstance(responses, Sequence) else list(responses)
+    answered = as_sequence(responses)
     members = [(case_of(response), response) for response in answered]
     clusters = tuple(case.cluster or case.id for case, _ in members)
     by_trial = [_trial_values(metric.name, function, case, response) for case, response in members]
@@ -113,12 +113,31 @@ def score_responses(
     )
 
 
+def as_sequence(responses: Iterable[Response]) -> Sequence[Response]:
+    """The responses, so that they can be walked through more than once; a response set stays one.
+
+    Raises:
+        TypeError: If it is a single response, or none at all.
+    """
+    given: object = responses  # callers may not check types
+    if isinstance(given, Response | Scores | str) or not isinstance(given, Iterable):
+        what = "one response" if isinstance(given, Response) else f"{given!r:.60}"
+        msg = f"expected responses, for example the fixture `responses` of @case_set.all, got {what}"
+        raise TypeError(msg)
+    return responses if isinstance(responses, Sequence) else list(responses)
+
+
 def case_of(response: Response) -> Case:
     """The case that a response answers.
 
     Raises:
+        TypeError: If it is no response.
         ValueError: If it has none.
     """
+    given: object = response
+    if not isinstance(given, Response):
+        msg = f"expected responses, for example the fixture `responses` of @case_set.all, got {given!r:.60} among them"
+        raise TypeError(msg)
     if response.case is None:
         msg = "this response belongs to no case; score the fixtures `responses` and `baseline_responses`"
         raise ValueError(msg)

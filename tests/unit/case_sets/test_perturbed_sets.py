@@ -244,6 +244,90 @@ def test_options_that_the_question_lists_itself():
         quiz.perturbed(option_order())
 
 
+PENS = {
+    "id": "a",
+    "q": "Blue? A) pen B) ink",
+    "options": ["pen", "ink"],
+    "letters": ["A", "B"],
+    "gold": 1,
+    "letter": "B",
+    "text": "Ink",
+    "texts": ["Ink", "ink"],
+    "meta": {"right": "ink"},
+}
+SHOWN = "A) {options[0]} B) {options[1]}"
+INK = {"choices": "{options}", "answer": "{gold}"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (
+            {"choices": "{letters}", "answer": "{gold}"},
+            "the choices 'A', 'B'",
+        ),
+        ({"reference": "{letter}"}, "the reference 'B'"),
+        ({"reference": "{gold}"}, "the reference 1"),
+        ({"reference": "{letters}"}, "the reference 'A', 'B'"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("prompt", "changes", "field"), [(SHOWN, option_order(), "options"), ("{q}", option_order("options"), "q")]
+)
+def test_answers_that_stand_for_a_place(arguments, found, prompt, changes, field):
+    """A letter means another option once they changed places: a model that is always right would look wrong."""
+    with pytest.raises(DatasetError) as caught:
+        cases([PENS], prompt=prompt, **arguments).perturbed(changes, field=field)
+
+    assert str(caught.value) == (
+        f"row 1: {changes}: {found} would not move with the options 'pen', 'ink'; "
+        'expected the options themselves as choices, such as choices="{options}", with an '
+        "answer= that is the index or the text of the right one, as a field holds it; or a reference= that is its text"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ({"reference": "{options[1]}"}, "in another order the right answer 'ink' becomes 'pen'"),
+        ({"choices": "{options}", "answer": "{options[1]}"}, "in another order the right answer 'ink' becomes 'pen'"),
+        (
+            {"choices": '["{options[0]}", "{options[1]}"]', "answer": "{options[1]}"},
+            "in another order the choices 'cap', 'pen' become ",
+        ),
+    ],
+)
+def test_answers_that_are_taken_by_their_place(arguments, found):
+    """The row names what is right by a place in the field that is permuted."""
+    row = PENS if "'cap'" not in found else {**PENS, "options": ["cap", "pen", "ink"]}
+
+    with pytest.raises(DatasetError, match=rf"^row 1: option_order\(\): {found}.*; expected the options themselves"):
+        cases([row], prompt=SHOWN, **arguments).perturbed(option_order(), field="options")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"reference": "{text}"},
+        {"reference": "{texts}"},
+        INK,
+        INK | {"reference": "{letter}"},
+        {"choices": '["pen", "ink"]', "answer": "{gold}"},
+        {"choices": '["{options[0]}", "{options[1]}"]', "answer": "{meta[right]}"},
+    ],
+)
+def test_answers_by_their_text(arguments):
+    """They are the same option wherever it stands, also where the options that are scored do not move."""
+    original, other = cases([PENS], prompt=SHOWN, **arguments).perturbed(option_order(), field="options")
+    listed = cases([PENS], prompt="{q}", **arguments).perturbed(option_order("options"), field="q")
+
+    assert other.prompt == "A) ink B) pen"
+    assert listed[1].prompt == "Blue? A) ink B) pen"
+    if arguments.get("choices"):
+        assert {case.choices[case.answer] for case in (original, other, *listed)} == {"ink"}
+
+
 def test_each_variant_of_the_prompt_is_perturbed_alike():
     """The same cases in each wording; `--llmval-prompt` chooses as before."""
     found = cases(ROWS, prompt=TWO).perturbed(typos())

@@ -108,6 +108,19 @@ def test_an_irrelevant_sentence_follows_a_full_stop():
     assert changed(soup, "are you open\n") == ["are you open. I had soup.\n", "I had soup. are you open\n"]
 
 
+@pytest.mark.parametrize("text", ['Did he say "go."', "(Is it open?)", "Say ‘now!’", "【开门吗？】"])
+def test_an_irrelevant_sentence_after_closing_quotes(text):
+    """The mark that ends the question stands before them."""
+    assert changed(irrelevant_sentence("I had soup."), text)[0] == f"{text} I had soup."
+
+
+def test_an_irrelevant_sentence_after_quotes_without_a_mark():
+    """It gets its full stop, also where there is nothing but quotes."""
+    ends = [changed(irrelevant_sentence("I had soup."), text)[0] for text in ('Say "go"', '"')]
+
+    assert ends == ['Say "go". I had soup.', '". I had soup.']
+
+
 @pytest.mark.parametrize("sentences", [[], "", ["I had soup.", " "], [3]])
 def test_sentences_that_are_none(sentences):
     """A relation that adds nothing would always hold."""

@@ -1,5 +1,7 @@
 """Scores refuse what no verdict could rest on."""
 
+import operator
+
 import pytest
 
 from pytest_llmval import Scores, Unscored
@@ -85,3 +87,24 @@ def test_the_difference_of_two_bases():
 
     assert one.differences(other) == {"dataset": ("faq@1", "faq@2")}
     assert one.differences(one) == {}
+
+
+def test_scores_are_shown_without_their_cases():
+    """Name, version, mean and how many; what has no score is counted apart."""
+    scores = Scores("hits", ids=("a", "b", "c"), values=(1.0, 0.0, Unscored("no answer")), version="v2")
+
+    assert repr(scores) == "<hits of v2: 0.5 over 2 cases, 1 unscored>"
+    assert (
+        repr(Scores("hits", ids=("a",), values=(Unscored("no answer"),))) == "<hits: no score over 0 cases, 1 unscored>"
+    )
+
+
+@pytest.mark.parametrize("compare", [operator.gt, operator.ge, operator.lt, operator.le])
+def test_scores_are_not_compared_with_numbers(compare):
+    """A mean says nothing without its interval; the message names the gate."""
+    scores = Scores("hits", ids=("a", "b"), values=(1.0, 0.0))
+
+    with pytest.raises(
+        TypeError, match=r"^<hits: 0\.5 over 2 cases> compared with 0\.9; write assert_at_least\(scores"
+    ):
+        compare(scores, 0.9)

@@ -18,6 +18,8 @@ SENTENCES = (
 )
 """Statements that no question is about, without numbers."""
 _ENDINGS = frozenset(".?!:;…。？！")
+_CLOSING = "\"'”’»›)]}」』）】"
+"""What may stand between the mark that ends a sentence and the end of the text."""
 
 
 def irrelevant_sentence(sentences: Sequence[str] = SENTENCES) -> Relation:
@@ -48,6 +50,6 @@ def irrelevant_sentence(sentences: Sequence[str] = SENTENCES) -> Relation:
 
 def _around(text: str, sentences: Sequence[str]) -> tuple[Edit, ...]:
     end = len(text.rstrip())
-    gap = " " if text[end - 1] in _ENDINGS else ". "
+    gap = " " if text[:end].rstrip(_CLOSING)[-1:] in _ENDINGS else ". "
     after = [Edit((end, end), gap + each, f"{quote(each)} at the end") for each in sentences]
     return (*after, *(Edit((0, 0), f"{each} ", f"{quote(each)} in front") for each in sentences))

@@ -30,6 +30,10 @@ def option_order(listed: str | None = None) -> Relation:
     `listed` names the field with the options, and they change places in the text. Of more than 20 options the last 20
     move.
 
+    An answer has to be the text of an option: a letter or a number stands for another option in another order. Hence
+    the `choices` of the cases, or else their `reference`, have to be texts of options. The default comparison of
+    `violations` sees through no letter either.
+
     Args:
         listed: Field with the options, in the order in which the text of the question lists them.
 
@@ -37,12 +41,12 @@ def option_order(listed: str | None = None) -> Relation:
     [['pen', 'cap', 'ink'], ['ink', 'pen', 'cap']]
     """
     if listed is None:
-        return Relation("option_order", _find, reads="choices")
+        return Relation("option_order", _find, reads="choices", options=lambda value, _: _texts(value))
 
     def find(value: Any, fields: Mapping[str, Any]) -> Sequence[Edit]:
         return _find_in_text(text_of("option_order", value), listed, fields)
 
-    return Relation("option_order", find, parameters=repr(listed))
+    return Relation("option_order", find, parameters=repr(listed), options=lambda _, fields: _texts(fields[listed]))
 
 
 def _find(value: Any, _: Mapping[str, Any]) -> Sequence[Edit]:
@@ -77,6 +81,10 @@ def _options(value: Any) -> list[Any]:
         msg = f"option_order changes lists of at least {_FEWEST} options, not {value!r:.60}"
         raise DatasetError(msg)
     return list(found)
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(option) for option in _options(value)]
 
 
 def _places(text: str, options: Sequence[Any], listed: str) -> list[tuple[int, int]]:

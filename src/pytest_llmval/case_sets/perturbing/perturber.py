@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.case_sets.perturbing.edit import apply_edits
+from pytest_llmval.case_sets.perturbing.following import check_answered_by_text, check_same_right, following
 from pytest_llmval.case_sets.perturbing.last_turn import question_in, with_question
 from pytest_llmval.case_sets.perturbing.relation import Relation
 from pytest_llmval.case_sets.rows import Row
-from pytest_llmval.case_sets.templates import SINGLE_FIELD, field_of, names_in
+from pytest_llmval.case_sets.templates import field_of, names_in
 from pytest_llmval.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_llmval.case_sets.case import Case, CaseSet
     from pytest_llmval.case_sets.loading import Recipe, Templates
@@ -41,23 +43,31 @@ class Perturber:
         """All single edits of a case.
 
         Raises:
-            DatasetError: If the row lacks the field, or the relation does not change values of its type.
+            DatasetError: If the row lacks the field, the relation does not change values of its type, or what is right
+                would not follow the change.
         """
         value = self.value(case)
-        try:
-            return self.relation.edits(value, case.fields)
-        except DatasetError as error:
-            msg = f"{case.source}: {error}"
-            raise DatasetError(msg) from error
+        with _placed(case):
+            edits = self.relation.edits(value, case.fields)
+        if self.relation.options is not None:
+            with _placed(case, f"{self.relation}: "):
+                check_answered_by_text(case, self.relation.options(value, case.fields))
+        return edits
 
     def case_with(self, origin: Case, edits: Iterable[Edit], name: str) -> Case:
         """The case that the edits make of another one, under an id that ends in a name.
 
         It depends on its origin, hence it is in one cluster with it.
+
+        Raises:
+            DatasetError: If options changed places, and another one is right now.
         """
         changed = apply_edits(self.value(origin), edits)
         value = with_question(origin.fields[self.field], changed.value)
-        made = _following(self.recipe, origin, {**origin.fields, self.field: value})
+        made = following(self.recipe, origin, {**origin.fields, self.field: value})
+        if self.relation.options is not None:
+            with _placed(origin, f"{self.relation}: "):
+                check_same_right(origin, made)
         return replace(
             made,
             id=f"{origin.id}~{name}",
@@ -66,6 +76,16 @@ class Perturber:
             origin=origin.id,
             change=changed.change,
         )
+
+
+@contextmanager
+def _placed(case: Case, what: str = "") -> Iterator[None]:
+    """Says of which row an error is."""
+    try:
+        yield
+    except DatasetError as error:
+        msg = f"{case.source}: {what}{error}"
+        raise DatasetError(msg) from error
 
 
 def perturber_of(case_set: CaseSet, relation: Relation, field: str | None) -> Perturber:
@@ -119,16 +139,3 @@ def _names(templates: Templates, relation: Relation) -> set[str]:
 
 def _row(case: Case) -> Row:
     return Row(case.fields, case.source)
-
-
-def _following(recipe: Recipe, origin: Case, fields: Mapping[str, Any]) -> Case:
-    """The case of a row; where its options changed places, the index of the right one follows."""
-    made = recipe.case(Row(fields, origin.source))
-    if origin.answer is None or made.choices == origin.choices or set(made.choices) != set(origin.choices):
-        return made
-    index = made.choices.index(origin.choices[origin.answer])
-    named = SINGLE_FIELD.fullmatch(recipe.templates.answer or "")
-    if index == made.answer or named is None:
-        return made
-    moved = {**fields, named[1]: str(index) if isinstance(fields[named[1]], str) else index}
-    return recipe.case(Row(moved, origin.source))

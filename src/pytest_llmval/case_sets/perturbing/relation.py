@@ -36,6 +36,8 @@ class Relation:
     """What it was made with, for reports."""
     reads: Literal["question", "choices"] = "question"
     """Which template names the field it changes when no field is given."""
+    options: Callable[[Any, Mapping[str, Any]], Sequence[str]] | None = None
+    """The texts that it makes change places, given a value and its row; a right answer has to be one of them."""
 
     def __post_init__(self) -> None:
         """Refuse a name that cannot be part of an id, and a number of edits that is none."""

@@ -10,9 +10,10 @@ from pytest_llmval.case_sets.perturbing.count import check_count
 from pytest_llmval.case_sets.perturbing.perturbed_set import nothing_changed
 from pytest_llmval.case_sets.perturbing.perturber import perturber_of
 from pytest_llmval.case_sets.perturbing.strategy import edits_together
-from pytest_llmval.errors import ServerError
+from pytest_llmval.errors import NotRecorded, ServerError
 from pytest_llmval.scoring.consistency.same import differ, is_same_answer
-from pytest_llmval.servers.exchange import Request
+from pytest_llmval.scoring.score import Unscored
+from pytest_llmval.servers.exchange import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pytest_llmval.case_sets.perturbing.perturber import Perturber
     from pytest_llmval.case_sets.perturbing.relation import Relation
     from pytest_llmval.scoring.consistency.same import Same
-    from pytest_llmval.servers.exchange import Response
 
 Drawn = TypeVar("Drawn")
 _LONGEST_TEXT = 600
@@ -103,10 +103,13 @@ def search_violation(
     """The first violation of a relation that Hypothesis finds, made as small as it gets; None when it finds none.
 
     Cases are tried in order. All answers go through `llm.recorded`, so that a later run of the same weights finds the
-    same violation in the records, also with `--llmval-offline`. Sampled answers are all drawn with seed 0. Of a case
-    set with variants of its prompt the first one is asked.
+    same violation in the records, also with `--llmval-offline`. Of a case set with variants of its prompt the first one
+    is asked.
 
     None says that no violation was found with so many asks, not that there is none; `violations` gives the rate.
+
+    It is a search of its own, not for the body of a test under `@given`: Hypothesis refuses one within another.
+    There, `strategies.perturbed` draws the changed question.
 
     Args:
         llm: The version, as the fixture `llm` gives it.
@@ -120,22 +123,48 @@ def search_violation(
 
     Raises:
         DatasetError: If the relation changes nothing in any case.
-        ServerError: If no question was answered.
+        ServerError: If no changed question could be compared with its case, since there was no answer. With
+            `--llmval-offline` also if no violation was found, but an answer was not recorded.
         TypeError: If the relation is none, the field has to be named, or the set is perturbed already.
-        ValueError: If `asks` or `tries` is too small.
+        ValueError: If `asks` or `tries` is too small, answers are sampled, so that two of them differ anyway, or `same`
+            had a verdict about none.
     """
     check_count("search_violation", "asks", asks, least=2)
     check_count("search_violation", "tries", tries)
+    _check_greedy(case_set)
     perturber = perturber_of(case_set, relation, field)
     questions = _Questions(llm.recorded, case_set.decoding, asks)
     search = _Search(perturber, questions, same or is_same_answer, tries)
     found = search.over(case_set)
-    if not search.has_edits:
-        raise nothing_changed(case_set, perturber)
-    if questions.unanswered and questions.unanswered == questions.asked:
-        msg = f"{case_set.name}: none of {questions.asked} questions was answered: {questions.error}"
-        raise ServerError(msg)
+    if found is None:
+        _check_shown(case_set, search, questions, nothing_changed(case_set, perturber))
     return found
+
+
+def _check_greedy(case_set: CaseSet) -> None:
+    """Refuse sampled answers, of which two to one question differ. Options are chosen by likelihood, never sampled."""
+    temperature = case_set.decoding.temperature
+    if temperature > 0 and not all(case.choices for case in case_set):
+        msg = (
+            f"search_violation: {case_set.name} is asked with temperature={temperature:g}, and sampled answers differ "
+            "without any change; expected greedy answers, temperature=0 (violations() takes sampled ones)"
+        )
+        raise ValueError(msg)
+
+
+def _check_shown(case_set: CaseSet, search: _Search, questions: _Questions, unchanged: Exception) -> None:
+    """Refuse to say that there is no violation where none could have been seen."""
+    if questions.unrecorded is not None:
+        raise questions.unrecorded
+    if search.compared:
+        return
+    reason = search.without.reason if search.without else questions.error
+    if not reason:
+        raise unchanged
+    msg = f"{case_set.name}: of {questions.asked} questions asked no changed one was compared with its case: {reason}"
+    if search.without and not search.without.failed:
+        raise ValueError(msg)
+    raise ServerError(msg)
 
 
 class _Questions:
@@ -146,9 +175,10 @@ class _Questions:
         self._decoding = decoding
         self._most = most
         self._answers: dict[Request, Response] = {}
-        self.unanswered = 0
         self.error = ""
         """Why the last one got no answer."""
+        self.unrecorded: ServerError | None = None
+        """That an answer is missing which no model may be asked for."""
 
     @property
     def asked(self) -> int:
@@ -166,15 +196,18 @@ class _Questions:
         if request not in self._answers:
             if not self.are_left:
                 return None
-            self._answers[request] = self._llm.answer(request)
-            self._note(self._answers[request])
+            self._answers[request] = self._answered(request)
+            self.error = self._answers[request].error or self.error
         response = self._answers[request].with_case(case, ())
         return response if response.error is None else None
 
-    def _note(self, response: Response) -> None:
-        if response.error is not None:
-            self.unanswered += 1
-            self.error = response.error
+    def _answered(self, request: Request) -> Response:
+        """The answer. One that is not recorded counts as none: a failed one was kept for no later run."""
+        try:
+            return self._llm.answer(request)
+        except NotRecorded as error:
+            self.unrecorded = self.unrecorded or error
+            return Response.failed(str(error))
 
 
 class _Search:
@@ -185,8 +218,10 @@ class _Search:
         self._questions = questions
         self._same = same
         self._tries = tries
-        self.has_edits = False
-        """Whether there was anything to change."""
+        self.compared = 0
+        """Verdicts on a changed question."""
+        self.without: Unscored | None = None
+        """Why the last pair of answers got no verdict."""
 
     def over(self, cases: Iterable[Case]) -> Violation | None:
         """The first violation; None when there is none, or no more may be asked."""
@@ -200,18 +235,26 @@ class _Search:
         edits = self._perturber.edits(case)
         if not edits:
             return None
-        self.has_edits = True
         original = self._questions.ask(case)
         if original is None:
             return None
 
         def is_violated(together: Sequence[Edit]) -> bool:
-            answer = self._questions.ask(self._changed(case, together))
-            return answer is not None and differ(original, answer, self._same) is True
+            changed = self._changed(case, together)
+            answer = self._questions.ask(changed) if changed.prompt != case.prompt else None
+            return answer is not None and self._differ(original, answer)
 
         strategy = edits_together(edits, self._perturber.relation.most)
         smallest = _smallest(strategy, is_violated, self._tries)
         return None if smallest is None else self._violation(case, original, smallest)
+
+    def _differ(self, original: Response, answer: Response) -> bool:
+        found = differ(original, answer, self._same)
+        if isinstance(found, Unscored):
+            self.without = found
+            return False
+        self.compared += 1
+        return found
 
     def _changed(self, case: Case, together: Sequence[Edit]) -> Case:
         return self._perturber.case_with(case, together, self._perturber.relation.name)
@@ -236,7 +279,7 @@ class _Search:
 def _smallest(strategy: SearchStrategy[Drawn], condition: Callable[[Drawn], bool], tries: int) -> Drawn | None:
     """What Hypothesis finds and shrinks, always the same; None when it finds nothing."""
     from hypothesis import Phase, Verbosity, find, settings
-    from hypothesis.errors import NoSuchExample
+    from hypothesis.errors import Flaky, NoSuchExample
 
     errors: list[Exception] = []
 
@@ -255,10 +298,14 @@ def _smallest(strategy: SearchStrategy[Drawn], condition: Callable[[Drawn], bool
         phases=(Phase.generate, Phase.shrink),
         verbosity=Verbosity.quiet,
     )
+    found = None
     try:
         found = find(strategy, holds, settings=chosen)
     except NoSuchExample:
-        found = None
+        pass
+    except Flaky:  # what it had found holds no more once there is an error
+        if not errors:
+            raise
     if errors:
         raise errors[0]
     return found

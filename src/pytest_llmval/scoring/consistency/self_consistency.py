@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -12,10 +11,10 @@ from pytest_llmval.case_sets.case import content_hash, source_of
 from pytest_llmval.records.response_set import ResponseSet
 from pytest_llmval.scoring.consistency.same import differ, said_by
 from pytest_llmval.scoring.score import Scores, Unscored
-from pytest_llmval.scoring.scored import empty_scores, score_responses
+from pytest_llmval.scoring.scored import as_sequence, empty_scores, score_responses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_llmval.case_sets.case import Case
     from pytest_llmval.scoring.consistency.same import Same
@@ -29,12 +28,12 @@ def self_consistency(responses: Iterable[Response], *, same: Same | None = None)
 
     One value a case, over all its trials: the share of pairs of trials that agree, which over answers with counts c is
     Σ c(c − 1) / k(k − 1) and of which no number of trials k biases the mean. A case with fewer than two trials stays
-    `Unscored`, and so do greedy ones, which repeat one computation.
+    `Unscored`, and so do greedy ones and choices among options, which repeat one computation.
 
     Args:
         responses: Responses to a case set with `trials=` and `temperature=`.
         same: Whether two responses say the same, or `Unscored(reason)`; asked once for each pair of trials whose texts
-            differ. By default they do when they chose one option, or gave one text but for letter case and white space.
+            differ. By default they do when they gave one text but for letter case and white space.
 
     Raises:
         ValueError: If `same` gives something else.
@@ -64,7 +63,7 @@ def score_trials(
         metric: The metric's description, without cases.
         version: Version of the metric.
     """
-    answered = responses if isinstance(responses, Sequence) else list(responses)
+    answered = as_sequence(responses)
     trials = {each.case.id: each.trials or (each,) for each in answered if each.case}
     greedy = isinstance(answered, ResponseSet) and answered.case_set.decoding.temperature == 0
 
@@ -82,7 +81,9 @@ def _unfit(trials: Sequence[Response], *, greedy: bool) -> Unscored | None:
         return Unscored(failed, failed=True)
     if len(trials) < 2:  # noqa: PLR2004 - two make a pair
         return Unscored(f"asked only once; {HINT}")
-    return Unscored(f"greedy answers repeat one computation; {HINT}") if greedy else None
+    if greedy or any(trial.choice is not None for trial in trials):
+        return Unscored(f"greedy answers and choices repeat one computation; {HINT}")
+    return None
 
 
 def _each_once(responses: Sequence[Response]) -> Sequence[Response]:

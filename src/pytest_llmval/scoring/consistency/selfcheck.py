@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal, get_args
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 from pytest_llmval.errors import nearest
 from pytest_llmval.scoring.consistency.self_consistency import score_trials
 from pytest_llmval.scoring.score import Scores, Unscored
-from pytest_llmval.scoring.scored import empty_scores
+from pytest_llmval.scoring.scored import as_sequence, empty_scores
 from pytest_llmval.scoring.sentences import sentences_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pytest_llmval.servers.exchange import Response
 
@@ -96,7 +95,7 @@ def selfcheck(responses: Iterable[Response], *, kind: Kind = "average") -> Score
     if kind not in get_args(Kind):
         msg = f"selfcheck(kind={kind!r}): {nearest(str(kind), get_args(Kind))}"
         raise ValueError(msg)
-    answered = responses if isinstance(responses, Sequence) else list(responses)
+    answered = as_sequence(responses)
 
     def surprise(trials: Sequence[Response]) -> float | Unscored:
         first, *others = (trial.text for trial in trials)

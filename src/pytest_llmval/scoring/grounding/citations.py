@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.case_sets.case import content_hash
-from pytest_llmval.scoring.grounding.fields import check_field, value_of
+from pytest_llmval.scoring.grounding.fields import check_field, name_of, value_of
 from pytest_llmval.scoring.score import CaseNote, Scores, Unscored
-from pytest_llmval.scoring.scored import empty_scores, score_responses
+from pytest_llmval.scoring.scored import as_sequence, empty_scores, score_responses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_llmval.case_sets.case import Case
     from pytest_llmval.servers.exchange import Response
 
-CITATION = r"\[(\w[\w-]*)\]"
+CITATION = r"\[(\w[\w-]*)\](?!\()"
 SHOWN = 5
 """Citations of unknown sources in the note of a case."""
 
@@ -46,7 +46,7 @@ def citations_exist(
         ValueError: If the pattern is none, no case has the field, or sources are neither list nor mapping.
     """
     citation = _compiled(pattern)
-    answered = responses if isinstance(responses, Sequence) else list(responses)
+    answered = as_sequence(responses)
     check_field(sources, "sources", answered)
 
     def share(case: Case, response: Response) -> float | Unscored:
@@ -57,7 +57,7 @@ def citations_exist(
             return 0.0 if required and names else Unscored("the answer cites nothing")
         return sum(name in names for name in cited) / len(cited)
 
-    version = f"1 {content_hash([pattern, required])[:8]}"
+    version = f"1 sources={name_of(sources)} {content_hash([pattern, required])[:8]}"
     scores = score_responses(answered, share, empty_scores("citations_exist"), version)
     notes = [_noted(note, each, sources, citation) for note, each in zip(scores.notes or (), answered, strict=True)]
     return replace(scores, notes=tuple(notes))
@@ -65,10 +65,14 @@ def citations_exist(
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     try:
-        return re.compile(pattern)
+        compiled = re.compile(pattern)
     except (re.error, TypeError) as error:
         msg = f"citations_exist(pattern={pattern!r}): {error}; expected a regular expression such as {CITATION!r}"
         raise ValueError(msg) from error
+    if compiled.groups > 1:
+        msg = f"citations_exist(pattern={pattern!r}): {compiled.groups} groups; expected one, the name of the source"
+        raise ValueError(msg)
+    return compiled
 
 
 def _cited(citation: re.Pattern[str], text: str) -> list[str]:
@@ -95,7 +99,11 @@ def _noted(
     """The note; before the answer, the citations of the first trial that name no source."""
     names = _names(response.case, sources) if response.case else None
     unknown = [f"[{name}]" for name in _cited(citation, response.text) if name not in (names or ())]
-    if names is None or not unknown:
+    if names is None or (not unknown and _cited(citation, response.text)):
         return note
-    said = f"no such source: {', '.join(unknown[:SHOWN])}{', …' if len(unknown) > SHOWN else ''}"
+    said = (
+        "no citation"
+        if not unknown
+        else f"no such source: {', '.join(unknown[:SHOWN])}{', …' if len(unknown) > SHOWN else ''}"
+    )
     return replace(note, answer=f"({said}) {note.answer}")

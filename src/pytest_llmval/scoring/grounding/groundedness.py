@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmval.scoring.grounding.fields import check_field, passages_of
+from pytest_llmval.scoring.grounding.fields import check_field, name_of, passages_of
 from pytest_llmval.scoring.grounding.support import Claim, Support
 from pytest_llmval.scoring.score import CaseNote, Scores, Unscored
-from pytest_llmval.scoring.scored import empty_scores, score_responses
+from pytest_llmval.scoring.scored import as_sequence, empty_scores, score_responses
 from pytest_llmval.scoring.sentences import sentences_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_llmval.case_sets.case import Case
     from pytest_llmval.scoring.grounding.support import SupportRule
@@ -52,7 +51,7 @@ def groundedness(
         Share and penalty: S. Min et al., FActScore, EMNLP 2023, where claims are facts that a model extracts.
     """
     _check_arguments(support, gamma)
-    answered = responses if isinstance(responses, Sequence) else list(responses)
+    answered = as_sequence(responses)
     check_field(context, "context", answered)
     findings = _findings(answered, support, context)
 
@@ -60,7 +59,9 @@ def groundedness(
         return _share(findings(case, response), gamma)
 
     name = "groundedness" if gamma is None else f"groundedness(gamma={gamma:g})"
-    scores = score_responses(answered, share, empty_scores(name), f"1 {support.name} {support.version}")
+    scores = score_responses(
+        answered, share, empty_scores(name), f"1 context={name_of(context)} {support.name} {support.version}"
+    )
     basis = replace(scores.basis, judge=support.judge) if scores.basis else None
     return replace(scores, basis=basis, notes=_notes(scores, answered, findings))
 

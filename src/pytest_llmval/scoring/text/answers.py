@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_llmval.scoring.scored import case_of
@@ -12,11 +11,6 @@ if TYPE_CHECKING:
 
     from pytest_llmval.case_sets.case import Case
     from pytest_llmval.servers.exchange import Response
-
-
-def as_sequence(responses: Iterable[Response]) -> Sequence[Response]:
-    """The responses, so that they can be walked through more than once; a response set stays one."""
-    return responses if isinstance(responses, Sequence) else list(responses)
 
 
 def each_ask(responses: Iterable[Response]) -> Iterator[tuple[Case, Response]]:

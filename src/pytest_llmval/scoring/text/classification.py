@@ -77,7 +77,7 @@ def classification_report(
 
     An answer has a label when it is the label once both are normalised; every other answer is no label, and counts
     against the recall of the right one. Where a case has several references, the one that the answer equals counts,
-    else the first. The numbers are those of scikit-learn's `classification_report` with `zero_division=0`.
+    else the first. With `labels=` the numbers are those of scikit-learn's `classification_report`, `zero_division=0`.
 
     Args:
         responses: The answers.

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmval.scoring.encoder import encoder_of, identity_of, similarities
-from pytest_llmval.scoring.scored import empty_scores, score_responses
-from pytest_llmval.scoring.text.answers import as_sequence, each_ask
+from pytest_llmval.scoring.scored import as_sequence, empty_scores, score_responses
+from pytest_llmval.scoring.text.answers import each_ask
 from pytest_llmval.scoring.text.references import NO_REFERENCE, reference_texts
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.scoring.score import Scores, Unscored
-from pytest_llmval.scoring.scored import empty_scores, score_responses
-from pytest_llmval.scoring.text.answers import as_sequence
+from pytest_llmval.scoring.scored import as_sequence, empty_scores, score_responses
 from pytest_llmval.scoring.text.json_answers import NotJson, comparable, read_json, reading_version
 from pytest_llmval.scoring.text.references import NO_REFERENCE, reference_values
 

@@ -21,7 +21,11 @@ _WORDS = "AI"
 _EMPHASIS = str.maketrans("", "", "*_`$")
 _OPEN = r"(?:\\[a-z]{1,10}\{){0,2}[(\[{\"'“‘]?"
 _ARTICLE = r"(?![ \t]{1,3}(?!(?:because|since|as)\b)\w)"
-_ENDS = r"(?:\s*\Z|[)\]}\"'”’.:;!]|[ \t]*\n|\s[-–—]|\s(?:is|would\sbe)\s(?:the\s)?(?:correct|right|best|answer)\b)"
+_COMMA = r",(?!\s*\W*[A-Za-z]\b)"
+_ENDS = (
+    rf"(?:\s*\Z|[)\]}}\"'”’.:;!]|{_COMMA}|[ \t]*\n|\s[-–—]|"
+    r"\s(?:is|would\sbe)\s(?:the\s)?(?:correct|right|best|answer)\b)"
+)
 
 
 def letter_accuracy(responses: Iterable[Response], *, letters: str = "ABCDE") -> Scores:
@@ -33,8 +37,8 @@ def letter_accuracy(responses: Iterable[Response], *, letters: str = "ABCDE") ->
     1. the last one stated: `answer`, `choice` or `option`, then `is`, `would be`, `should be`, `must be`, `:` or `=`,
        then the letter, perhaps in brackets or quotes: `The answer is B`, `Answer: (B)`, `the correct option is B`;
     2. the one that opens the answer and ends there, or is followed by a closing bracket or quote, by one of `.:;!`, a
-       new line, a dash, or `is correct` (right, best, the answer): `B`, `(B)`, `B. Paris`, `Option B`, `B is correct`;
-       unless another letter opens a later line so, as where all options are repeated;
+       comma before a word, a new line, a dash, or `is correct` (right, best, the answer): `B`, `(B)`, `B. Paris`,
+       `Option B`, `B is correct`; unless another letter opens a later line so, as where all options are repeated;
     3. the only one in brackets, or alone on a line.
 
     A letter followed by `or` or `and` and another letter is none in rules 1 and 2. A and I are words as well: followed

@@ -48,7 +48,8 @@ def chrf_metric(name: str, word_order: int) -> Any:
 
 def chrf_name(word_order: int) -> str:
     """`chrf`, with a plus for each order of words: `chrf++`."""
-    return "chrf" + "+" * word_order
+    given: object = word_order  # callers may not check types; `chrf_metric` refuses what is no order
+    return "chrf" + "+" * word_order if isinstance(given, int) else "chrf"
 
 
 def signature(metric: Any, references: Iterable[int]) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmval.scoring.scored import empty_scores, score_responses
-from pytest_llmval.scoring.text.answers import as_sequence
+from pytest_llmval.scoring.scored import as_sequence, empty_scores, score_responses
 from pytest_llmval.scoring.text.limits import check_limit, unscored_over_limit
 from pytest_llmval.scoring.text.references import NO_REFERENCE, reference_texts
 from pytest_llmval.scoring.text.sacrebleu_metrics import (

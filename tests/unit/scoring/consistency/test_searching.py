@@ -9,7 +9,7 @@ from pytest_llmval.case_sets.perturbing.letter_case import letter_case
 from pytest_llmval.case_sets.perturbing.option_order import option_order
 from pytest_llmval.case_sets.perturbing.relation import relation
 from pytest_llmval.case_sets.perturbing.typos import typos
-from pytest_llmval.errors import DatasetError, ServerError
+from pytest_llmval.errors import DatasetError, NotRecorded, ServerError
 from pytest_llmval.scoring.consistency.searching import search_violation
 from pytest_llmval.scoring.score import Unscored
 from pytest_llmval.servers.exchange import Choice, Response
@@ -34,7 +34,7 @@ class Model:
         """The function's answer."""
         self.requests.append(request)
         found = self.function(request)
-        return Response(text=found) if isinstance(found, str) else found
+        return Response(text=found, request=request) if isinstance(found, str) else found
 
 
 def by_words(request):
@@ -125,7 +125,7 @@ def test_sameness_of_ones_own():
 
     def same(original, perturbed):
         assert (original.case.id, perturbed.case.origin) == ("return-01", "return-01")
-        return Unscored("hard to say")
+        return True if "item" in perturbed.request.prompt else Unscored("hard to say")
 
     faq_of_one = cases(ROWS[1:], prompt="{question}")
 
@@ -154,8 +154,107 @@ def test_answers_that_failed_are_no_violation():
 
 def test_a_model_that_answers_nothing():
     """Shows nothing: that must not look like a relation that holds."""
-    with pytest.raises(ServerError, match=r"^faq: none of 2 questions was answered: timed out$"):
+    with pytest.raises(
+        ServerError, match=r"^faq: of 2 questions asked no changed one was compared with its case: timed out$"
+    ):
         search_violation(Model(lambda _: Response.failed("timed out")), faq(), typos())
+
+
+def test_no_changed_question_is_answered():
+    """The cases themselves are: that compares nothing."""
+    questions = {row["question"] for row in ROWS}
+    model = Model(lambda request: "a" if request.prompt in questions else Response.failed("too long"))
+
+    with pytest.raises(ServerError, match=r"^faq: of 7 questions asked no changed one was compared .* case: too long$"):
+        search_violation(model, faq(), letter_case())
+
+
+@pytest.mark.parametrize(("failed", "kind"), [(False, ValueError), (True, ServerError)])
+def test_sameness_that_cannot_tell_anything(failed, kind):
+    """Shows nothing either; a judge that failed is a server's fault."""
+    with pytest.raises(kind, match=r"^faq: of 7 questions asked no changed one was compared .* case: hard to say$"):
+        search_violation(Model(by_words), faq(), letter_case(), same=lambda *_: Unscored("hard to say", failed=failed))
+
+
+def test_a_field_that_the_question_does_not_show():
+    """Asking the same question again compares nothing."""
+    hidden = cases([{**ROWS[1], "note": "some words"}], prompt="{question}", name="hidden")
+
+    with pytest.raises(DatasetError, match=r"^hidden: letter_case\(\) makes no other question of any of the 1 cases"):
+        search_violation(Model(by_words), hidden, letter_case(), field="note")
+
+
+def test_an_error_while_the_violation_is_made_small():
+    """It is raised as it is, of sameness as of the model."""
+    counted = iter(range(100))
+
+    def same(original, perturbed):
+        if original.text != perturbed.text and next(counted) == 3:
+            raise KeyError("judge")
+        return original.text == perturbed.text
+
+    def hang_up(request):
+        if "return" not in request.prompt and next(counted) > 5:
+            raise ServerError("the server hung up")
+        return by_words(request)
+
+    with pytest.raises(KeyError, match="judge"):
+        search_violation(Model(by_words), faq(), typos(most=5), same=same, **ENOUGH)
+    with pytest.raises(ServerError, match=r"^the server hung up$"):
+        search_violation(Model(hang_up), faq(), typos(most=5), **ENOUGH)
+    assert next(counted) > 6
+
+
+def test_sampled_answers():
+    """Two draws differ without any change; options are not drawn."""
+    model = Model(by_words)
+
+    with pytest.raises(ValueError, match=r"^search_violation: faq is asked with temperature=0.7, .*; expected greedy"):
+        search_violation(model, faq(temperature=0.7), typos())
+    assert model.requests == []
+
+
+class Archive(Model):
+    """Answers what is recorded, as the handle does with `--llmval-offline`."""
+
+    def __init__(self, recorded):
+        super().__init__(recorded.get)
+
+    def answer(self, request):
+        """The recorded answer."""
+        found = super().answer(request)
+        if found is None or found.error:
+            msg = f"--llmval-offline: v1 has no recorded answers to {request.prompt!r}"
+            raise NotRecorded(msg)
+        return found
+
+
+def test_an_answer_that_was_not_recorded_since_it_failed():
+    """The search finds the same violation again; without one it does not say that there is none."""
+
+    def refuse(request):
+        return Response.failed("too long") if len(request.prompt) > len(QUESTION) else by_words(request)
+
+    model = Model(refuse)
+    found = search_violation(model, faq(), typos(most=5), **ENOUGH)
+    answers = {request: refuse(request) for request in model.requests}
+    archive = Archive(answers)
+
+    assert any(isinstance(each, Response) for each in answers.values())
+    assert search_violation(archive, faq(), typos(most=5), **ENOUGH) == found
+    assert archive.requests == model.requests
+
+
+def test_no_violation_among_the_answers_that_were_recorded():
+    """Says nothing about those that were not."""
+    model = Model(lambda _: "a")
+    assert search_violation(model, faq(), letter_case()) is None
+    *recorded, missing = model.requests
+
+    with pytest.raises(ServerError) as caught:
+        search_violation(Archive(dict.fromkeys(recorded, "a")), faq(), letter_case())
+
+    assert str(caught.value) == f"--llmval-offline: v1 has no recorded answers to {missing.prompt!r}"
 
 
 def test_an_error_of_the_model_is_not_what_is_searched_for():

@@ -98,7 +98,7 @@ def test_cases_without_a_value(sampled, responses_to):
 
     assert selfcheck(sampled("a", trials=1)).values == (Unscored(f"asked only once; {hint}"),)
     assert selfcheck(responses_to("a", "a", trials=2)).values == (
-        Unscored(f"greedy answers repeat one computation; {hint}"),
+        Unscored(f"greedy answers and choices repeat one computation; {hint}"),
     )
     assert selfcheck(sampled(" ", "a", "a", Response.failed("x"), "a", "", trials=2)).values == (
         Unscored("the first answer is empty"),

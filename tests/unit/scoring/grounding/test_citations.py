@@ -21,6 +21,7 @@ def share(grounded, answer, sources, **options):
         (["a text", "another"], "So [1] and so [2].", 1.0),
         (["a text", "another"], "So [1] and so [3].", 1 / 2),
         (["a text", "another"], "So [0], [3].", 0.0),
+        (["a text", "another"], "So [1], as in [docs](https://a.b).", 1.0),  # a link cites nothing
         (["a text", "another"], "[1] [1] [9]", 2 / 3),  # each counts, also a repeated one
         (["faq-12", "law_3"], "So [faq-12], [law_3], [2], [faq-13].", 3 / 4),
         ([{"id": "faq-12", "text": "…"}, {"id": 7}], "[faq-12][7][1][x]", 3 / 4),
@@ -107,6 +108,7 @@ def test_a_megabyte(grounded, piece):
             {"pattern": "["},
             r"^citations_exist\(pattern='\['\): unterminated .*; expected a regular expression such",
         ),
+        (["a"], {"pattern": "(a)(b)"}, r"^citations_exist\(pattern='\(a\)\(b\)'\): 2 groups; expected one, the name"),
         (["a"], {"pattern": 3}, r"^citations_exist\(pattern=3\): "),
         (["a"], {"sources": "source"}, r"^sources='source': no case has this field; did you mean 'sources'\?"),
         ("one text", {}, r"^case 'c0': its sources are 'one text'; expected a list, or a mapping from name to source$"),
@@ -123,3 +125,21 @@ def test_default_pattern():
     from pytest_llmval.scoring.grounding.citations import CITATION
 
     assert re.findall(CITATION, "[1] [faq-12] [a b] [] [-x] [é]") == ["1", "faq-12", "é"]
+
+
+def test_another_source_is_another_metric(grounded):
+    """Citations of one field are not compared with those of another, nor of one function with another."""
+    responses = grounded("[1]", sources=[["a"]], others=[["a", "b"]])
+    kinds = ("sources", "others", lambda case: case["sources"], lambda case: case["others"])
+
+    versions = {citations_exist(responses, sources).basis.metric_version for sources in kinds}
+
+    assert len(versions) == 4
+
+
+def test_why_an_answer_without_citation_scores_nothing(grounded):
+    """The note says so."""
+    scores = citations_exist(grounded("It is so.", sources=[["a"]]), "sources")
+
+    assert scores.values == (0.0,)
+    assert scores.notes[0].answer == "(no citation) It is so."

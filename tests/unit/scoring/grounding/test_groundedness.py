@@ -42,7 +42,7 @@ def test_share(grounded):
 
     assert scores.values == (pytest.approx(2 / 3),)
     assert (scores.name, scores.kind, scores.bounds) == ("groundedness", "graded", (0.0, 1.0))
-    assert scores.basis.metric_version == "1 by_overlap(at_least=0.6) 1"
+    assert scores.basis.metric_version == "1 context='context' by_overlap(at_least=0.6) 1"
 
 
 def test_notes_name_what_is_unsupported(grounded):
@@ -218,3 +218,15 @@ def test_wrong_arguments(grounded, options, error, message):
     """What cannot be used is shown with what would be right."""
     with pytest.raises(error, match=message):
         groundedness(grounded("A.", context=[SHOP]), **{"support": by_overlap()} | options)
+
+
+def test_another_context_is_another_metric(grounded):
+    """What is supported by one field is not compared with what is by another."""
+    responses = grounded("It opens at 9.", context=["It opens at 9."], other=["Nothing."])
+
+    versions = {
+        groundedness(responses, by_overlap(), context=context).basis.metric_version
+        for context in ("context", "other", lambda case: case["other"])
+    }
+
+    assert len(versions) == 3

@@ -30,6 +30,8 @@ from pytest_llmval.scoring.text.letters import given_letter, letter_accuracy
         ("a", "A"),
         ("B) Paris", "B"),
         ("B: Paris", "B"),
+        ("B, because pens write", "B"),
+        ("B, C", None),
         ("B - Paris", "B"),
         ("A. Paris is right", "A"),
         ("Option B", "B"),

@@ -134,6 +134,7 @@ def test_what_stays_in_memory(score_of):
     [
         (bleu, {"tokenize": "13b"}, "tokenize='13b'; did you mean '13a'? known: '13a', 'char', 'intl', 'none', 'zh'"),
         (chrf, {"word_order": -1}, "word_order=-1; expected 0 for chrF, 2 for chrF++"),
+        (chrf, {"word_order": "2"}, "word_order='2'; expected 0 for chrF, 2 for chrF++"),
         (chrf, {"word_order": True}, "word_order=True; expected 0 for chrF, 2 for chrF++"),
     ],
 )
