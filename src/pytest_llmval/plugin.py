@@ -16,6 +16,7 @@ pytest_plugins = (
     "pytest_llmval.hooks.summary",
     "pytest_llmval.hooks.goldens",
     "pytest_llmval.hooks.violations",
+    "pytest_llmval.hooks.tracebacks",
     "pytest_llmval.fixtures.run",
     "pytest_llmval.fixtures.llm",
     "pytest_llmval.fixtures.server",
