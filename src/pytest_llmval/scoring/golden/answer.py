@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmval.case_sets.decoding import Decoding
+from pytest_llmval.errors import InvalidComparison
+from pytest_llmval.scoring.golden.escaping import one_line
 from pytest_llmval.servers.exchange import Choice, Response
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Asked:
     """Text, or messages as (role, content)."""
     choices: tuple[str, ...] = ()
     decoding: Mapping[str, Any] = field(default_factory=lambda: DEFAULTS)
+    seed: int | None = None
+    """Seed of a sampled answer; None of one that no seed changes, and where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,26 @@ def is_single_answer(value: object) -> bool:
     return isinstance(value, Response | str | Choice)
 
 
+def refuse_several(value: object) -> None:
+    """Raise InvalidComparison when a response holds several answers, of which a golden would keep the first alone."""
+    if not isinstance(value, Response):
+        return
+    whose = f"the response to case {one_line(value.case.id)}" if value.case else "the response"
+    if len(value.samples) > 1:
+        msg = (
+            f"{whose} holds {len(value.samples)} samples, and a golden keeps one answer\n"
+            f"ask with n=1, or keep one golden a sample: assert response.samples[i] == golden(name=f'sample {{i}}'); "
+            f"self_consistency says how far samples agree"
+        )
+        raise InvalidComparison(msg)
+    if len(value.trials) > 1:
+        msg = (
+            f"{whose} holds {len(value.trials)} trials, and a golden keeps one answer a case\n"
+            f"ask once, with cases(..., trials=1); self_consistency says how far trials agree"
+        )
+        raise InvalidComparison(msg)
+
+
 def answer_of(value: Response | str | Choice) -> Answer:
     """What a golden keeps of a value."""
     if isinstance(value, str):
@@ -92,7 +116,9 @@ def named_decoding(decoding: Mapping[str, Any]) -> dict[str, Any]:
 
 def _asked(request: Request) -> Asked:
     prompt = request.prompt if isinstance(request.prompt, str) else tuple(map(_turn, request.prompt))
-    return Asked(prompt, request.choices, {name: getattr(request.decoding, name) for name in DEFAULTS})
+    decoding = {name: getattr(request.decoding, name) for name in DEFAULTS}
+    is_sampled = request.decoding.temperature > 0 and not request.choices
+    return Asked(prompt, request.choices, decoding, request.seed if is_sampled else None)
 
 
 def _turn(message: Message) -> tuple[str, str]:

@@ -19,7 +19,7 @@ _NOT_COMPARED = "logprobs"
 
 
 def changes_in_asking(golden: Answer, actual: Answer) -> tuple[str, ...]:
-    """What changed in prompt, options and decoding; empty when nothing did, or one side does not know them."""
+    """What changed in prompt, options, decoding and seed; empty when nothing did, or one side does not know them."""
     if golden.asked is None or actual.asked is None:
         return ()
     return tuple(_changes(golden.asked, actual.asked))
@@ -34,6 +34,8 @@ def _changes(golden: Asked, actual: Asked) -> Iterator[str]:
         old, new = golden.decoding[name], actual.decoding[name]
         if name != _NOT_COMPARED and old != new:
             yield f"{name}: {_value(old)} -> {_value(new)}"
+    if golden.seed != actual.seed and None not in (golden.seed, actual.seed):
+        yield f"seed: {golden.seed} -> {actual.seed}"
 
 
 def _prompt_change(golden: Asked, actual: Asked) -> str:

@@ -82,7 +82,12 @@ class Finding:
     @property
     def passed(self) -> bool:
         """Whether every answer has a golden that it agrees with, and every golden an answer."""
-        return not (self.missing or self.gone) and all(each.passed for each in self.compared)
+        return not self.missing and self.only_misses
+
+    @property
+    def only_misses(self) -> bool:
+        """Whether nothing is wrong but that goldens are missing."""
+        return not self.gone and all(each.passed for each in self.compared)
 
     @property
     def differing(self) -> list[Compared]:

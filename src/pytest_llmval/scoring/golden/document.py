@@ -78,6 +78,8 @@ def _asked_fields(asked: Asked) -> Iterator[tuple[str, Any]]:
     if asked.choices:
         yield "choices", list(map(as_value, asked.choices))
     yield "decoding", named_decoding(asked.decoding)
+    if asked.seed is not None:
+        yield "seed", asked.seed
 
 
 def _token_row(token: Token) -> list[Any]:
@@ -114,7 +116,8 @@ def _asked(entry: Mapping[str, Any]) -> Asked:
     prompt = entry["prompt"]
     is_chat = bool(prompt) and isinstance(prompt[0], dict)
     turns = tuple((joined(each["role"]), joined(each["content"])) for each in prompt) if is_chat else joined(prompt)
-    return Asked(turns, tuple(map(joined, entry.get("choices", ()))), _decoding(entry["decoding"]))
+    choices = tuple(map(joined, entry.get("choices", ())))
+    return Asked(turns, choices, _decoding(entry["decoding"]), entry.get("seed"))
 
 
 def _decoding(named: Mapping[str, Any]) -> dict[str, Any]:

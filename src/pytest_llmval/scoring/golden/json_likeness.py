@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_llmval.scoring.golden.escaping import json_text
 from pytest_llmval.scoring.golden.json_paths import path_text, places_in
@@ -35,16 +36,41 @@ class JsonDifference:
 
 
 def read_json(text: str) -> Any:
-    """A text as JSON.
+    """A text as strict JSON, which has neither NaN nor infinity, and each key of an object once.
 
     Raises:
         ValueError: If it is none; the text says why.
     """
     try:
-        return json.loads(text)
+        return json.loads(
+            text, parse_constant=_refused_constant, parse_float=_finite, object_pairs_hook=_without_duplicates
+        )
     except RecursionError as error:
         msg = "it is nested too deeply"
         raise ValueError(msg) from error
+
+
+def _refused_constant(name: str) -> NoReturn:
+    msg = f"{name} is not strict JSON, which has finite numbers alone"
+    raise ValueError(msg)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        msg = f"{digits:.{_SHOWN}} is beyond what a number can hold"
+        raise ValueError(msg)
+    return number
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            msg = f"the key {_shown(key)} stands twice in one object, which is not strict JSON"
+            raise ValueError(msg)
+        found[key] = value
+    return found
 
 
 def json_differences(golden: Any, actual: Any, like: JsonLike) -> list[JsonDifference]:

@@ -85,7 +85,7 @@ def _same_tokens(tolerance: SameTokens, golden: Answer, actual: Answer, measures
     del measures
     if golden.choice or actual.choice:
         return Judgement(_option(golden) == _option(actual), _options(golden, actual))
-    if _same_ids(golden, actual):
+    if _same_ids(golden, actual) or _are_empty(golden, actual):
         return Judgement(passed=True, rule=str(tolerance))
     if golden.has_token_ids and actual.has_token_ids:
         return Judgement(passed=False, rule="the tokens differ")
@@ -99,14 +99,21 @@ def _same_tokens(tolerance: SameTokens, golden: Answer, actual: Answer, measures
 @_judge.register(SameText)
 def _same_text(tolerance: SameText, golden: Answer, actual: Answer, measures: Measures) -> Judgement:
     normalise = str if tolerance.normalise is None else measures.normaliser(tolerance.normalise)
-    passed = normalise(_text(golden, tolerance)) == normalise(_text(actual, tolerance))
+    theirs, ours = _text(golden, tolerance), _text(actual, tolerance)
+    left, right = normalise(theirs), normalise(ours)
+    if not (left or right) and theirs != ours:
+        return Judgement(passed=False, rule=f"not {tolerance}: nothing is left of either text, and they differ")
+    passed = left == right
     return Judgement(passed, str(tolerance) if passed else f"not {tolerance}")
 
 
 @_judge.register(RougeL)
 def _rouge_l(tolerance: RougeL, golden: Answer, actual: Answer, measures: Measures) -> Judgement:
     ours, theirs = _text(actual, tolerance), _text(golden, tolerance)
-    score = 1.0 if ours == theirs else measures.rouge_l(ours, theirs)
+    if theirs.strip() and ours.strip():
+        score = 1.0 if ours == theirs else measures.rouge_l(ours, theirs)
+    else:  # no word to count: the same only when both have none
+        score = float(ours.strip() == theirs.strip())
     return _by_score("ROUGE-L", score, tolerance.at_least)
 
 
@@ -204,6 +211,11 @@ def _option_text(answer: Answer) -> str:
 
 def _same_ids(golden: Answer, actual: Answer) -> bool:
     return golden.has_token_ids and actual.has_token_ids and not _differ_in_ids(golden, actual)
+
+
+def _are_empty(*answers: Answer) -> bool:
+    """Whether nothing was generated on any side."""
+    return all(each.text == "" and not each.tokens for each in answers)
 
 
 def _differ_in_ids(golden: Answer, actual: Answer) -> bool:

@@ -59,6 +59,17 @@ def unanswered_message(unanswered: dict[str | None, str], count: int) -> str:
     return f"there is no answer{of_case}, hence nothing to compare with a golden: {visible(reason)}{others}"
 
 
+def second_answers_message(finding: Finding, context: Context) -> str:
+    """That a run has two answers under one name, from the first beside the golden that the second would become."""
+    reason = f": {_reason(finding.differing[0])}" if finding.differing else ": other cases"
+    return (
+        f"two different answers under one golden name, {visible(context.name)!r}, in one run{visible(reason)}; the "
+        f"next run would fail one of them\n"
+        f"give each a name of its own: golden(name='first'), golden(name='second'); a repeated test whose answers vary "
+        f"has none that a golden could keep"
+    )
+
+
 def _headline(finding: Finding) -> Iterator[str]:
     differing, total = finding.differing, len(finding.compared) + len(finding.missing)
     incomparable = [each for each in differing if each.changes]
