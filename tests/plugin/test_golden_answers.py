@@ -299,7 +299,7 @@ def test_a_damaged_file_fails_with_line_and_reason_and_is_not_replaced(suite, ki
         result.stdout.fnmatch_lines(
             [
                 f"E * InvalidComparison: the golden file *test_a.golden cannot be read: {reason}",
-                "E * restore it, or delete it and write it anew by: pytest --snapshot-update test_a.py::test_one",
+                "E * restore it, or finish the merge; it holds all golden answers of test_a.py: *-update test_a.py",
             ]
         )
     assert suite.file.read_bytes() == before
@@ -481,3 +481,25 @@ def test_files_of_others_in_the_folder_stay(suite):
 
     result.stdout.fnmatch_lines(["1 snapshot generated."])
     assert notes.read_text() == "not ours"
+
+
+def test_a_full_disk_loses_no_golden(suite, distribution):
+    """The test that could not write fails as infrastructure, the file stays as it was, and nothing lies beside it."""
+    suite.write(text="first")
+    suite.run("--snapshot-update")
+    before = suite.file.read_bytes()
+    (suite.path / "conftest.py").write_text(
+        "import pytest\nfrom syrupy.extensions.amber import serializer\n\n"
+        "@pytest.fixture(autouse=True)\ndef full(monkeypatch):\n"
+        "    def fail(*_):\n        raise OSError(28, 'No space left on device')\n"
+        "    monkeypatch.setattr(serializer, 'replace_atomic', fail)\n"
+    )
+
+    result = suite.run("--snapshot-update", *distribution, text="second, and longer")
+
+    result.stdout.fnmatch_lines(
+        ["E *StoreUnwritable: the golden file *test_a.golden cannot be written: No space left on device; nothing was*"]
+    )
+    result.assert_outcomes(failed=1)
+    assert suite.file.read_bytes() == before
+    assert list(suite.file.parent.iterdir()) == [suite.file]

@@ -72,7 +72,7 @@ def test_differing_cases_are_counted_and_listed_worst_first(kept):
             r"E +case 'q21': exact: the text differs",
             r"E +and 6 more",
             r"E +golden 'test_all' in __snapshots__/test_qa.golden",
-            r"E +to accept: pytest --snapshot-update test_qa.py::test_all",
+            r"E +to accept: pytest --snapshot-update --model-version=worse test_qa.py::test_all",
         ]
     )
 
