@@ -461,7 +461,7 @@ def test_a_full_disk_fails_the_test_and_leaves_no_half_file(suite):
 
     result.assert_outcomes(failed=1, deselected=1)
     result.stdout.fnmatch_lines(
-        [["E * *StoreUnwritable: the golden *test_hidden.safetensors cannot be written: No space *"]]
+        ["E *StoreUnwritable: the golden *test_hidden.safetensors cannot be written: No space *"]
     )
     assert not suite.files
 
