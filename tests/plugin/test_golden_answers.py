@@ -503,3 +503,18 @@ def test_a_full_disk_loses_no_golden(suite, distribution):
     result.assert_outcomes(failed=1)
     assert suite.file.read_bytes() == before
     assert list(suite.file.parent.iterdir()) == [suite.file]
+
+
+def test_a_tolerance_may_come_first_and_one_of_the_other_kind_is_named(suite):
+    """`golden(SameText())` is what one writes; `tol=` is for tensors, and the message says what is for answers."""
+    suite.write(
+        'def test_first(golden):\n    assert answer(given["text"]) == golden(SameText(normalise="case"))\n\n'
+        "def test_other(golden):\n    assert answer(given['text']) == golden(tol=SameText())\n",
+        text="It is 1",
+    )
+
+    suite.run("--snapshot-update")
+    result = suite.run(text="it is 1")
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["E *TypeError: tol=*expected a Tol, *; of an answer, write tolerance=SameText(*"])

@@ -223,3 +223,13 @@ def test_embeddings_are_compared_by_an_encoder_beside_the_test(kept, pytester):
 
     close.assert_outcomes(passed=1)
     far.stdout.fnmatch_lines(["E * rule: cosine by models/v1 0.* < 1"])
+
+
+def test_an_encoder_that_is_not_there_is_said_at_once(kept):
+    """Also while the answer is still the golden's."""
+    run = kept(text="it is 1")
+
+    result = run("EmbeddingClose(at_least=0.5, encoder='models/none')", text="it is 1")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *SettingsError: *models/none*"])
