@@ -24,7 +24,7 @@ def measures():
     return Measures(
         rouge_l=share_of_letters,
         cosine=lambda _, ours, theirs: 2 * share_of_letters(ours, theirs) - 1,
-        refuse_missing=lambda encoder: None,
+        refuse_missing=lambda _: None,
         normaliser=lambda given: given if callable(given) else names[given],
     )
 
