@@ -13,6 +13,7 @@ import random
 import resource
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
@@ -21,10 +22,18 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU, CHRF
 
 from pytest_llmval.case_sets.case import Case, CaseSet
+from pytest_llmval.case_sets.decoding import Decoding
 from pytest_llmval.records.response_set import ResponseSet, conditions_of
+from pytest_llmval.scoring.consistency.self_consistency import self_consistency
+from pytest_llmval.scoring.consistency.selfcheck import selfcheck
+from pytest_llmval.scoring.consistency.violations import violations
+from pytest_llmval.scoring.grounding.citations import citations_exist
+from pytest_llmval.scoring.grounding.groundedness import groundedness
+from pytest_llmval.scoring.grounding.overlap import by_overlap
 from pytest_llmval.scoring.text.classification import classification_report
 from pytest_llmval.scoring.text.corpus import corpus_bleu, corpus_chrf
 from pytest_llmval.scoring.text.edits import edit_distance
+from pytest_llmval.scoring.text.embedding import embedding_similarity
 from pytest_llmval.scoring.text.exact import contains, exact_match
 from pytest_llmval.scoring.text.json_answers import json_valid
 from pytest_llmval.scoring.text.json_fields import json_field_scores, json_fields
@@ -43,6 +52,9 @@ if TYPE_CHECKING:
 SEED = 0
 VOCABULARY = 5000
 SHORTEST, LONGEST = 5, 30  # words of an answer
+FEW = 1000
+TRIALS, PERTURBED = 5, 3
+ENCODER = Path(__file__).parents[1] / "example_suites" / "models" / "v1"
 SAME = 0.7  # probability that a word of the answer is the reference's
 LETTERS = "ABCDE"
 SCHEMA = {
@@ -60,7 +72,7 @@ class Row:
 
     name: str
     kind: str
-    """Which answers: `text`, `number`, `letter` or `json`."""
+    """Which answers: `text`, `number`, `letter`, `json`, `few` different ones, `trials` or `changed` questions."""
     metric: Callable[[ResponseSet], Any]
     bare: Callable[[Pairs], Any] | None = None
 
@@ -126,7 +138,18 @@ def rows() -> list[Row]:
         Row("json_matches", "json", lambda responses: json_matches(responses, SCHEMA), schema_loop),
         Row("json_fields", "json", json_fields),
         Row("json_field_scores, 2 fields", "json", json_field_scores),
+        Row("embedding_similarity, 1,000 texts", "few", lambda responses: embedding_similarity(responses, ENCODER)),
+        Row("groundedness, by overlap", "text", lambda responses: groundedness(responses, by_overlap(), context=told)),
+        Row("citations_exist", "text", lambda responses: citations_exist(responses, lambda case: [told(case)])),
+        Row("self_consistency, 5 trials", "trials", self_consistency),
+        Row("selfcheck, 5 trials", "trials", selfcheck),
+        Row("violations, 4 of a case", "changed", violations),
     ]
+
+
+def told(case: Case) -> str:
+    """What a case was to be answered from."""
+    return case.reference
 
 
 def some_words(source: random.Random) -> list[str]:
@@ -137,7 +160,7 @@ def pair(kind: str, source: random.Random) -> tuple[str, str]:
     """An answer and its reference."""
     reference = some_words(source)
     answer = " ".join(word if source.random() < SAME else some_words(source)[0] for word in reference)
-    if kind == "text":
+    if kind in ("text", "trials", "changed"):
         return answer, " ".join(reference)
     if kind == "number":
         return f"{answer} so it is {source.randrange(9):,}.", str(source.randrange(9))
@@ -146,12 +169,28 @@ def pair(kind: str, source: random.Random) -> tuple[str, str]:
     return tuple(json.dumps({"city": each, "count": source.randrange(9)}) for each in (answer, " ".join(reference)))
 
 
-def responses_of(pairs: Pairs) -> ResponseSet:
-    """The answers as a test gets them."""
-    cases = tuple(Case(f"c{place}", {}, "Q", reference=reference) for place, (_, reference) in enumerate(pairs))
-    case_set = CaseSet("pairs", cases, prompt_hash="0123456789abcdef")
-    answers = tuple(Response(answer).with_case(case, ()) for case, (answer, _) in zip(cases, pairs, strict=True))
-    return ResponseSet(case_set, answers, "v1", conditions_of(case_set, "blocks of 32"))
+def pairs_of(kind: str, count: int) -> Pairs:
+    """Answers with their references."""
+    source = random.Random(SEED)  # noqa: S311 - data, not secrets
+    if kind != "few":
+        return [pair(kind, source) for _ in range(count)]
+    texts = [pair("text", source)[0] for _ in range(FEW)]
+    return [(source.choice(texts), source.choice(texts)) for _ in range(count)]
+
+
+def responses_of(kind: str, pairs: Pairs) -> ResponseSet:
+    """The answers as a test gets them: one a case, or several trials of one, or of a case and its perturbations."""
+    trials, others = (TRIALS, 1) if kind == "trials" else (1, PERTURBED + 1) if kind == "changed" else (1, 1)
+    cases = tuple(
+        Case(f"c{place}", {}, "Q", reference=reference, origin=f"c{place - place % others}" if place % others else None)
+        for place, (_, reference) in enumerate(pairs[::trials])
+    )
+    case_set = CaseSet("pairs", cases, prompt_hash="0123456789abcdef", decoding=Decoding(temperature=0.7))
+    answers = []
+    for place, case in enumerate(cases):
+        own = tuple(Response(answer, case=case) for answer, _ in pairs[place * trials : (place + 1) * trials])
+        answers.append(own[0].with_case(case, own if trials > 1 else ()))
+    return ResponseSet(case_set, tuple(answers), "v1", conditions_of(case_set, "blocks of 32"))
 
 
 def measured(call: Callable[[Any], Any], given: Any) -> Cost:
@@ -185,9 +224,8 @@ def main() -> None:
     data: dict[str, tuple[Pairs, ResponseSet]] = {}
     for row in (each for each in rows() if arguments.only in each.name):
         if row.kind not in data:
-            source = random.Random(SEED)  # noqa: S311 - data, not secrets
-            pairs = [pair(row.kind, source) for _ in range(count)]
-            data[row.kind] = pairs, responses_of(pairs)
+            pairs = pairs_of(row.kind, count)
+            data[row.kind] = pairs, responses_of(row.kind, pairs)
         pairs, responses = data[row.kind]
         ours = measured(row.metric, responses)
         bare = measured(row.bare, pairs) if row.bare else None
