@@ -178,8 +178,10 @@ def _by_tie(found: Divergence, nats: float) -> Judgement:
     if found.is_unknown:
         rule = "not known to be a tie: no side knows how probable both tokens were; ask with logprobs=2"
         return Judgement(passed=False, rule=rule)
-    gap = max(view.least_gap if view.gap is None else view.gap for view in found.views)
-    return Judgement(passed=False, rule=f"no tie: the two tokens are {gap:.4g} nats apart > {nats:g}")
+    # A view that does not know the other token knows what lies between the two at least.
+    gap, is_least = max((view.least_gap, True) if view.gap is None else (view.gap, False) for view in found.views)
+    least = "at least " if is_least else ""
+    return Judgement(passed=False, rule=f"no tie: the two tokens are {least}{gap:.4g} nats apart > {nats:g}")
 
 
 def _options_up_to_tie(golden: Answer, actual: Answer, nats: float) -> Judgement:

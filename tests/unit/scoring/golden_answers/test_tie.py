@@ -61,3 +61,12 @@ def test_tokens_without_ids_diverge_by_their_texts():
 
     assert found is not None
     assert (found.position, found.golden.text, found.actual.text) == (1, "b", "c")
+
+
+def test_a_distance_that_is_known_from_below_says_so(judged):
+    """The answer's version told two tokens, 2.4 nats apart; the golden's token is none of them, so further away."""
+    golden, actual = Token(5, "x", -0.7, ((5, -0.7), (6, -0.71))), Token(6, "y", -0.1, ((6, -0.1), (7, -2.5)))
+
+    found = judged(UpToTie(0.05), answer(START, golden), answer(START, actual))
+
+    assert found.rule == "no tie: the two tokens are at least 2.4 nats apart > 0.05"
