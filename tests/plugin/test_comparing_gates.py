@@ -308,7 +308,7 @@ WRONG = {
         "max_share=2; expected the share of cases that may be answered differently, from 0 to below 1"
     ),
     f"assert_same_answers({SCORES})": (
-        "expected responses, for example the fixtures responses and baseline_responses, got Scores("
+        "expected responses, for example the fixtures responses and baseline_responses, got <"
     ),
     "assert_same_answers('yes', 'no')": (
         "expected responses, for example the fixtures responses and baseline_responses, got 'yes'"

@@ -236,4 +236,6 @@ def test_offline_no_test_asks_a_model_itself(shop, distribution):
     result = shop.run(*distribution, "--llmval-offline", "-rs")
 
     result.assert_outcomes(passed=61, skipped=1)
-    result.stdout.fnmatch_lines(["*--llmval-offline: no model is asked, and what tests ask new themselves is never*"])
+    result.stdout.fnmatch_lines(
+        ["*--llmval-offline: no model is asked; of what tests ask new, llm.recorded alone is replayed*"]
+    )

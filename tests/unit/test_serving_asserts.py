@@ -122,7 +122,7 @@ def test_a_throughput_that_is_not_reached():
          r"no bar was given; expected one of tokens_per_second, requests_per_second, for example "),
         (lambda: assert_latency(answers(), of="totl", p95=1), ValueError, r"of='totl'; did you mean 'total'\? known: "),
         (lambda: assert_latency(Scores("a", ("c",), (1.0,)), p95=1), TypeError,
-         r"expected responses, for example the fixtures responses and baseline_responses, got Scores"),
+         r"expected responses, for example the fixtures responses and baseline_responses, got <a: 1 over 1 cases>"),
         (lambda: assert_throughput(answers()[0], requests_per_second=1), TypeError, r"expected responses, .* got <"),
         (lambda: assert_latency([], p95=1), ValueError,
          r"\[\] has no response; expected those of a case set, for example the fixture responses"),

@@ -171,7 +171,7 @@ def test_impossible_parameters(parameters, message):
 def test_scores_are_no_confidences():
     """The message names the function that makes them."""
     with pytest.raises(
-        TypeError, match=r"expected confidences, for example choice_confidence\(responses\), got Scores"
+        TypeError, match=r"expected confidences, for example choice_confidence\(responses\), got <sure of v2"
     ):
         assert_calibrated(answers(20).confidence)
 
