@@ -229,7 +229,7 @@ def test_an_encoder_that_is_not_there_is_said_at_once(kept):
     """Also while the answer is still the golden's."""
     run = kept(text="it is 1")
 
-    result = run("EmbeddingClose(at_least=0.5, encoder='models/none')", text="it is 1")
+    result = run("EmbeddingClose(at_least=0.5, encoder='no/such/folder')", text="it is 1")
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *SettingsError: *models/none*"])
+    result.stdout.fnmatch_lines(["E *SettingsError: text encoder 'no/such/folder': no such folder*"])
