@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from types import CellType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from pytest_llmval.case_sets.decoding import Decoding
@@ -196,50 +194,6 @@ def content_hash(value: object) -> str:
     """
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def source_of(function: Callable[..., object]) -> str:
-    """A function as text, so that editing it changes a hash; its name where the source is not at hand.
-
-    What it was made with counts as well: arguments of a partial, plain values that a closure or an object holds.
-    """
-    held = _held_by(function)
-    text = _written(function.func if isinstance(function, partial) else function)
-    return f"{text}\n{held!r}" if held else text
-
-
-def _written(function: Any) -> str:
-    for each in (function, type(function)):
-        try:
-            return inspect.getsource(each)
-        except (OSError, TypeError):
-            continue
-    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
-
-
-def _held_by(function: Any) -> list[object]:
-    """What two functions of one source may differ in, in a form that is the same in every process."""
-    if isinstance(function, partial):
-        return [_told(each) for each in (*function.args, *sorted(function.keywords.items()))]
-    if inspect.isfunction(function):
-        cells = [_told(cell.cell_contents) for cell in function.__closure__ or () if cell != CellType()]
-        # Of two lambdas in one line the source is the same.
-        is_one_of_several = function.__name__ == "<lambda>" and _written(function).count("lambda") > 1
-        code = function.__code__
-        return cells + ([_told(code.co_names), _told(code.co_consts)] if is_one_of_several else [])
-    return (
-        []
-        if inspect.isroutine(function)
-        else [_told(each) for each in sorted(getattr(function, "__dict__", {}).items())]
-    )
-
-
-def _told(value: object) -> object:
-    if isinstance(value, tuple | list):
-        return [_told(each) for each in value]
-    if isinstance(value, str | int | float | None):
-        return value
-    return source_of(value) if callable(value) and not isinstance(value, type) else type(value).__qualname__
 
 
 def _plain(value: object) -> list[str] | str:

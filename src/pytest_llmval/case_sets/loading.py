@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_llmval.case_sets.case import Case, CaseSet, content_hash, source_of
+from pytest_llmval.case_sets.case import Case, CaseSet, content_hash
 from pytest_llmval.case_sets.checks import warn_about
 from pytest_llmval.case_sets.decoding import decoding_from
+from pytest_llmval.case_sets.function_source import source_of
 from pytest_llmval.case_sets.message import Message, messages_from
 from pytest_llmval.case_sets.options import options_of
 from pytest_llmval.case_sets.rows import Row, read_rows

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmval.case_sets.case import content_hash, source_of
+from pytest_llmval.case_sets.function_source import function_hash
 from pytest_llmval.scoring.score import Unscored
 from pytest_llmval.scoring.scored import empty_scores, note_of, score_responses
 
@@ -64,7 +64,7 @@ def same_answers(
         return next(left[case.id])
 
     empty = empty_scores("same_answers", kind="binary")
-    version = content_hash(source_of(normalise))[:8] if normalise else "1"
+    version = function_hash(normalise) if normalise else "1"
     return Agreement(
         score_responses(ours, is_same, empty, version),
         score_responses(theirs, lambda *_: True, empty, version),

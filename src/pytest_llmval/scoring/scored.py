@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from pytest_llmval.case_sets.case import content_hash, source_of
+from pytest_llmval.case_sets.function_source import function_hash
 from pytest_llmval.case_sets.message import as_text
 from pytest_llmval.records.response_set import ResponseSet
 from pytest_llmval.scoring.score import Basis, CaseNote, Kind, Scores, Unscored
@@ -49,7 +49,7 @@ def scored(
     >>> words = scored("words", lambda case, response: len(response.text.split()), bounds=None, unit="words")
     """
     empty = empty_scores(name, unit=unit, higher_is_better=higher_is_better, bounds=bounds, kind=kind)
-    version = content_hash(source_of(function))[:8]
+    version = function_hash(function)
 
     def metric(responses: Iterable[Response]) -> Scores:
         return score_responses(responses, function, empty, version)

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from pytest_llmval.case_sets.case import source_of
+from pytest_llmval.case_sets.function_source import source_of
 
 
 def reaches(bar, text):
@@ -64,3 +64,17 @@ def test_a_plain_function_is_its_text():
     """Hashes of before partials and closures counted stay what they were."""
     assert source_of(reaches).startswith("def reaches(bar, text):\n")
     assert source_of(reaches).endswith("return len(text) >= bar\n")
+
+
+def test_a_function_that_holds_itself():
+    """One that calls itself and was made within another, and an object that is its own attribute, have an end."""
+
+    def countdown(number):
+        return countdown(number - 1) if number else 0
+
+    own = Reaching(1)
+    own.me = own
+
+    assert source_of(countdown) == source_of(countdown)
+    assert "countdown" in source_of(countdown)
+    assert source_of(own) != source_of(Reaching(1))

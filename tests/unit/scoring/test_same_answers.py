@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from pytest_llmval.case_sets.case import content_hash, source_of
+from pytest_llmval.case_sets.case import content_hash
+from pytest_llmval.case_sets.function_source import source_of
 from pytest_llmval.scoring.same_answers import Flip, same_answers
 from pytest_llmval.scoring.score import CaseNote, Unscored
 from pytest_llmval.servers.exchange import Choice, Response

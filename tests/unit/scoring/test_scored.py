@@ -3,7 +3,8 @@
 import pytest
 
 from pytest_llmval import Response, Unscored, scored
-from pytest_llmval.case_sets.case import content_hash, source_of
+from pytest_llmval.case_sets.case import content_hash
+from pytest_llmval.case_sets.function_source import source_of
 from pytest_llmval.scoring.score import Basis, CaseNote
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmval.case_sets.case import content_hash, source_of
+from pytest_llmval.case_sets.function_source import function_hash
 from pytest_llmval.case_sets.perturbing.relation import Relation, list_from, whole_edits
 
 if TYPE_CHECKING:
@@ -38,5 +38,5 @@ def paraphrases(source: str | Callable[[Mapping[str, Any]], object] = "paraphras
             return ()
         return whole_edits("paraphrases", value, [given] if isinstance(given, str) else given)
 
-    parameters = content_hash(source_of(source))[:8] if callable(source) else repr(source)
+    parameters = function_hash(source) if callable(source) else repr(source)
     return Relation("paraphrases", find, parameters=parameters)

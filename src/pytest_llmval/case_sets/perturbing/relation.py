@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_llmval.case_sets.case import content_hash, source_of
+from pytest_llmval.case_sets.function_source import function_hash
 from pytest_llmval.case_sets.perturbing.count import check_count
 from pytest_llmval.case_sets.perturbing.edit import Edit, apply_edits, quote
 from pytest_llmval.errors import DatasetError
@@ -91,7 +91,7 @@ def relation(name: str, function: Callable[[Any], Iterable[Any]]) -> Relation:
     def find(value: Any, _: Mapping[str, Any]) -> Sequence[Edit]:
         return whole_edits(name, value, function(value))
 
-    return Relation(name, find, parameters=content_hash(source_of(function))[:8])
+    return Relation(name, find, parameters=function_hash(function))
 
 
 def whole_edits(name: str, value: Any, changed: object) -> tuple[Edit, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from pytest_llmval.case_sets.case import content_hash, source_of
+from pytest_llmval.case_sets.function_source import function_hash
 from pytest_llmval.records.response_set import ResponseSet
 from pytest_llmval.scoring.consistency.same import differ, said_by
 from pytest_llmval.scoring.score import Scores, Unscored
@@ -45,7 +45,7 @@ def self_consistency(responses: Iterable[Response], *, same: Same | None = None)
     def agreement(trials: Sequence[Response]) -> float | Unscored:
         return _by_classes(trials) if same is None else _by_pairs(trials, same)
 
-    version = f"1 {content_hash(source_of(same))[:8]}" if same else "1"
+    version = f"1 {function_hash(same)}" if same else "1"
     return score_trials(responses, agreement, empty_scores("self_consistency"), version)
 
 

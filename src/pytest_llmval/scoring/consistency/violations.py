@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_llmval.case_sets.case import content_hash, source_of
+from pytest_llmval.case_sets.function_source import function_hash
 from pytest_llmval.records.response_set import ResponseSet
 from pytest_llmval.scoring.consistency.grouping import groups_of
 from pytest_llmval.scoring.consistency.same import differ, is_same_answer
@@ -55,7 +55,7 @@ def violations(responses: Iterable[Response], *, same: Same | None = None) -> Sc
     def share(case: Case, _: Response) -> float | Unscored:
         return next(trials[case.id])
 
-    version = content_hash(source_of(same))[:8] if same else "1"
+    version = function_hash(same) if same else "1"
     scores = score_responses(_originals(answered, groups), share, _metric(answered, groups), version)
     notes = tuple(
         replace(note, answer=compared[case_id].answers or note.answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmval.case_sets.case import content_hash, source_of
+from pytest_llmval.case_sets.function_source import function_hash
 from pytest_llmval.errors import nearest
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def check_field(name: str | Callable[[Case], Any], argument: str, responses: Ite
 
 def name_of(name: str | Callable[[Case], Any]) -> str:
     """What tells one source of values from others: the field, or a hash of the function."""
-    return content_hash(source_of(name))[:8] if callable(name) else repr(name)
+    return function_hash(name) if callable(name) else repr(name)
 
 
 def value_of(case: Case, name: str | Callable[[Case], Any]) -> Any:

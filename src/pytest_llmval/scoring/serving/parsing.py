@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_llmval.case_sets.case import content_hash, source_of
+from pytest_llmval.case_sets.case import content_hash
+from pytest_llmval.case_sets.function_source import source_of
 from pytest_llmval.scoring.scored import empty_scores, score_responses
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
 
-from pytest_llmval.case_sets.case import content_hash, source_of
+from pytest_llmval.case_sets.function_source import function_hash
 from pytest_llmval.errors import nearest
 from pytest_llmval.scoring.text.limits import check_limit
 
@@ -108,7 +108,7 @@ def normaliser(normalise: Normalise) -> Normaliser:
     """
     if callable(normalise):
         name = getattr(normalise, "__name__", type(normalise).__name__)
-        return Normaliser(f"normalise={name} {content_hash(source_of(normalise))[:8]}", (normalise,))
+        return Normaliser(f"normalise={name} {function_hash(normalise)}", (normalise,))
     names: object = (normalise,) if isinstance(normalise, str) else normalise
     if not isinstance(names, list | tuple) or not names:
         msg = f"normalise={normalise!r:.80}; expected a name, a tuple of names, or a function from text to text"

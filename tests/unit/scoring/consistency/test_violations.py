@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_llmval import cases
-from pytest_llmval.case_sets.case import Case, content_hash, source_of
+from pytest_llmval.case_sets.case import Case, content_hash
+from pytest_llmval.case_sets.function_source import source_of
 from pytest_llmval.case_sets.perturbing.letter_case import letter_case
 from pytest_llmval.case_sets.perturbing.relation import relation
 from pytest_llmval.records.response_set import ResponseSet, conditions_of
